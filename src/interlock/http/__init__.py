@@ -1,0 +1,1 @@
+"""What all versions of HTTP share (RFC 9110)."""

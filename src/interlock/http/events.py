@@ -1,0 +1,232 @@
+"""The events of all protocol versions: what a connection is made of (RFC 9110 §6).
+
+Events are made by callers, to be sent, and by engines, from what was received.  What a caller makes is validated as
+strictly as what a peer sends, when it is made; after that an event is not to be changed.  ``stream_id`` is 0 in
+HTTP/1.1.
+"""
+
+from typing import Final
+
+from interlock.http.errors import LocalProtocolError, excerpt
+from interlock.http.fields import CHUNKED, EXPECT_UNKNOWN, Headers, RawFields, octets_of
+from interlock.http.octets import FIELD_VALUE, TCHAR, within
+from interlock.http.target import check_authority, check_target, same_authority
+
+__all__ = ["ConnectionClosed", "Data", "EndOfMessage", "Event", "InformationalResponse", "Request", "Response"]
+
+_VERSIONS: Final = (b"1.1", b"1.0", b"2")
+
+
+class Event:
+    """What every event is."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Event) and type(self) is type(other) and self._fields() == other._fields()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._fields())})"
+
+    def _fields(self) -> list[tuple[str, object]]:
+        """The names and values that make up this event."""
+        return []
+
+
+class Request(Event):
+    """The head of a request.
+
+    ``method``: a token.  ``target``: in the form that fits the method (RFC 9112 §3.2).  ``headers``: a
+    :class:`~interlock.http.fields.Headers`.  ``http_version``: b"1.1", b"1.0" or b"2".
+
+    Raises :class:`LocalProtocolError` where any of them is malformed, where Host is missing, repeated, malformed or
+    not the target's, or where the framing fields contradict each other.
+    """
+
+    __slots__ = ("headers", "http_version", "method", "stream_id", "target")
+
+    def __init__(
+        self,
+        *,
+        method: bytes | str,
+        headers: RawFields,
+        target: bytes | str,
+        http_version: bytes | str = b"1.1",
+        stream_id: int = 0,
+    ) -> None:
+        self.method: bytes = octets_of(method, "method")
+        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.target: bytes = octets_of(target, "target")
+        self.http_version: bytes = _http_version(http_version)
+        self.stream_id: int = stream_id
+        if not self.method or not within(self.method, TCHAR):
+            raise LocalProtocolError(f"illegal method {excerpt(self.method)} (RFC 9110 §9.1)")
+        check_request(self.http_version, self.headers, check_target(self.method, self.target))
+
+    def _fields(self) -> list[tuple[str, object]]:
+        return [
+            ("method", self.method),
+            ("headers", self.headers),
+            ("target", self.target),
+            ("http_version", self.http_version),
+            *([("stream_id", self.stream_id)] if self.stream_id else []),
+        ]
+
+
+def check_request(http_version: bytes, headers: Headers, origin: bytes) -> None:
+    """Raise :class:`LocalProtocolError` unless the fields of a request agree with each other and with its target.
+
+    ``origin`` is what :func:`~interlock.http.target.check_target` gave for the target.
+    """
+    if headers.host_count != 1:
+        if headers.host_count > 1:
+            raise LocalProtocolError("more than one Host (RFC 9112 §3.2)")
+        if http_version == b"1.1":
+            raise LocalProtocolError("no Host (RFC 9112 §3.2)")
+    else:
+        check_authority(headers.host)
+        if origin and not same_authority(origin, headers.host):
+            raise LocalProtocolError(f"Host {excerpt(headers.host)} is not the target's (RFC 9112 §3.2.2)")
+    if headers.flags:
+        if headers.flags & CHUNKED:
+            if http_version == b"1.0":
+                raise LocalProtocolError("Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)")
+            if headers.content_length >= 0:
+                raise LocalProtocolError("both Transfer-Encoding and Content-Length (RFC 9112 §6.3)")
+        if headers.flags & EXPECT_UNKNOWN and http_version != b"1.0":
+            raise LocalProtocolError("only Expect: 100-continue is understood (RFC 9110 §10.1.1)", 417)
+
+
+class _ResponseHead(Event):
+    """What informational and final responses share."""
+
+    __slots__ = ("headers", "http_version", "reason", "status_code", "stream_id")
+
+    def __init__(
+        self,
+        *,
+        status_code: int,
+        headers: RawFields = (),
+        http_version: bytes | str = b"1.1",
+        reason: bytes | str = b"",
+        stream_id: int = 0,
+    ) -> None:
+        if not isinstance(status_code, int):
+            raise LocalProtocolError(f"status code has to be an integer, not {status_code!r}")
+        self.status_code: int = int(status_code)
+        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.http_version: bytes = _http_version(http_version)
+        self.reason: bytes = octets_of(reason, "reason")
+        self.stream_id: int = stream_id
+        if self.reason and not within(self.reason, FIELD_VALUE):
+            raise LocalProtocolError(f"illegal reason {excerpt(self.reason)} (RFC 9112 §4)")
+
+    def _fields(self) -> list[tuple[str, object]]:
+        return [
+            ("status_code", self.status_code),
+            ("headers", self.headers),
+            ("http_version", self.http_version),
+            ("reason", self.reason),
+            *([("stream_id", self.stream_id)] if self.stream_id else []),
+        ]
+
+
+class InformationalResponse(_ResponseHead):
+    """The head of an informational response: ``status_code`` 100 to 199 (RFC 9110 §15.2)."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        *,
+        status_code: int,
+        headers: RawFields = (),
+        http_version: bytes | str = b"1.1",
+        reason: bytes | str = b"",
+        stream_id: int = 0,
+    ) -> None:
+        super().__init__(
+            status_code=status_code, headers=headers, http_version=http_version, reason=reason, stream_id=stream_id
+        )
+        if not 100 <= self.status_code < 200:
+            raise LocalProtocolError(f"an informational status code is 100 to 199, not {self.status_code}")
+
+
+class Response(_ResponseHead):
+    """The head of a final response: ``status_code`` 200 to 999 (RFC 9110 §15)."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        *,
+        status_code: int,
+        headers: RawFields = (),
+        http_version: bytes | str = b"1.1",
+        reason: bytes | str = b"",
+        stream_id: int = 0,
+    ) -> None:
+        super().__init__(
+            status_code=status_code, headers=headers, http_version=http_version, reason=reason, stream_id=stream_id
+        )
+        if not 200 <= self.status_code < 1000:
+            raise LocalProtocolError(f"a final status code is 200 to 999, not {self.status_code}")
+
+
+class Data(Event):
+    """Some octets of the message's content; how a message is cut into them means nothing (RFC 9110 §6.4).
+
+    ``chunk_start`` and ``chunk_end`` tell where a chunk began and ended on the wire (RFC 9112 §7.1); nobody should
+    need them.
+    """
+
+    __slots__ = ("chunk_end", "chunk_start", "data", "stream_id")
+
+    def __init__(self, data: object, chunk_start: bool = False, chunk_end: bool = False, stream_id: int = 0) -> None:
+        self.data: Final = data
+        self.chunk_start: Final = chunk_start
+        self.chunk_end: Final = chunk_end
+        self.stream_id: Final = stream_id
+
+    def _fields(self) -> list[tuple[str, object]]:
+        return [
+            ("data", self.data),
+            ("chunk_start", self.chunk_start),
+            ("chunk_end", self.chunk_end),
+            *([("stream_id", self.stream_id)] if self.stream_id else []),
+        ]
+
+
+class EndOfMessage(Event):
+    """The end of a message, with its trailer section in ``headers`` (RFC 9110 §6.5).
+
+    Raises :class:`LocalProtocolError` for a field that must not stand there (RFC 9110 §6.5.1).
+    """
+
+    __slots__ = ("headers", "stream_id")
+
+    def __init__(self, *, headers: RawFields | None = None, stream_id: int = 0) -> None:
+        if headers is None:
+            self.headers: Headers = NO_HEADERS
+        else:
+            self.headers = Headers(headers, trailers=True)
+        self.stream_id: int = stream_id
+
+    def _fields(self) -> list[tuple[str, object]]:
+        return [("headers", self.headers), *([("stream_id", self.stream_id)] if self.stream_id else [])]
+
+
+class ConnectionClosed(Event):
+    """The peer has said that it will send nothing more, or we have (RFC 9112 §9.6)."""
+
+    __slots__ = ()
+
+
+NO_HEADERS: Final = Headers()
+
+
+def _http_version(version: bytes | str) -> bytes:
+    octets = octets_of(version, "http_version")
+    if octets not in _VERSIONS:
+        raise LocalProtocolError(f"HTTP version {excerpt(octets)}: 1.1, 1.0 or 2 is understood", 505)
+    return octets

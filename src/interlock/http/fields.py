@@ -1,0 +1,248 @@
+"""Fields: names, values, sections, and what a message's framing fields mean (RFC 9110 §5, §6.5, §8.6; RFC 9112 §6).
+
+A :class:`Headers` is one field section.  It interprets, once, when it is made, the fields that decide how a message is
+framed and how its connection goes on; nobody looks for them again.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, overload
+
+from interlock.http.errors import LocalProtocolError, excerpt
+from interlock.http.names import KNOWN_NAMES
+from interlock.http.octets import DIGIT, FIELD_VALUE, TCHAR, within
+
+__all__ = ["FORBIDDEN_TRAILERS", "Headers", "comma_list", "field_name", "field_value"]
+
+#: Set in :attr:`Headers.flags`: Transfer-Encoding is exactly ``chunked`` (RFC 9112 §7.1).
+CHUNKED: Final = 1
+#: Connection has the option ``close`` (RFC 9112 §9.6).
+CLOSE: Final = 2
+#: Connection has the option ``keep-alive``.
+KEEP_ALIVE: Final = 4
+#: There is an Upgrade field (RFC 9110 §7.8).
+UPGRADE: Final = 8
+#: Expect is ``100-continue`` (RFC 9110 §10.1.1).
+EXPECT_CONTINUE: Final = 16
+#: Expect is something else.
+EXPECT_UNKNOWN: Final = 32
+
+_INTERPRETED: Final = frozenset(
+    (b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect")
+)
+
+#: RFC 9110 §6.5.1: fields that never stand in a trailer section.
+FORBIDDEN_TRAILERS: Final = frozenset(
+    b"""
+    transfer-encoding content-length host connection keep-alive proxy-connection te trailer upgrade
+    authorization proxy-authorization proxy-authenticate www-authenticate authentication-info
+    proxy-authentication-info cookie set-cookie
+    age cache-control date expires location pragma retry-after vary warning expect max-forwards range
+    if-match if-none-match if-modified-since if-unmodified-since if-range
+    content-encoding content-type content-range
+    """.split()
+)
+
+RawFields = Iterable["tuple[bytes | str, bytes | str] | Sequence[bytes | str]"]
+
+
+def octets_of(value: object, what: str) -> bytes:
+    """``value``, bytes-like or an ASCII string, as bytes.  ``what`` names it in the error."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        if not value.isascii():
+            raise LocalProtocolError(f"{what} {value[:64]!r} is not ASCII: encode it to bytes first")
+        return value.encode("ascii")
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    raise TypeError(f"{what} has to be bytes or str, not {type(value).__name__}")
+
+
+def field_name(name: bytes) -> bytes:
+    """The lower-case form of a field name (RFC 9110 §5.1).  Raises :class:`LocalProtocolError` if it is not a token."""
+    known = KNOWN_NAMES.get(name)
+    if known is not None:
+        return known
+    if not name or not within(name, TCHAR):
+        raise LocalProtocolError(f"illegal field name {excerpt(name)} (RFC 9110 §5.1)")
+    return name.lower()
+
+
+def field_value(value: bytes) -> bytes:
+    """``value``, if it is a field value (RFC 9110 §5.5).  Raises :class:`LocalProtocolError` otherwise."""
+    if value and (value[0] == 0x20 or value[0] == 0x09 or value[-1] == 0x20 or value[-1] == 0x09):
+        raise LocalProtocolError(f"white space around field value {excerpt(value)} (RFC 9110 §5.5)")
+    if not within(value, FIELD_VALUE):
+        raise LocalProtocolError(f"illegal field value {excerpt(value)} (RFC 9110 §5.5)")
+    return value
+
+
+def comma_list(value: bytes) -> list[bytes]:
+    """The elements of a list-based field value (RFC 9110 §5.6.1), without OWS and without empty elements."""
+    return [element for part in value.split(b",") if (element := part.strip(b" \t"))]
+
+
+def content_length(value: bytes) -> int:
+    """The number in a Content-Length field, in octets (RFC 9110 §8.6).
+
+    Only the canonical form is taken: digits, at most 18 of them, no leading zero.
+    """
+    if not value or len(value) > 18 or not within(value, DIGIT) or (value[0] == 0x30 and len(value) > 1):
+        raise LocalProtocolError(f"bad Content-Length {excerpt(value)} (RFC 9110 §8.6)")
+    return int(value)
+
+
+def refuse_transfer_encoding(value: bytes) -> LocalProtocolError:
+    """The error for a Transfer-Encoding that is not exactly ``chunked``.
+
+    A list of codings that we do not know is 501 (RFC 9112 §6.1); what is no such list, or has ``chunked`` anywhere
+    but at its end, is 400 (RFC 9112 §6.3).
+    """
+    codings = [coding.strip(b" \t") for coding in value.split(b",")]
+    status = 501
+    for index, coding in enumerate(codings):
+        last_chunked = coding.lower() == b"chunked"
+        if not coding or not within(coding, TCHAR) or (last_chunked and index != len(codings) - 1):
+            status = 400
+    return LocalProtocolError(
+        f"Transfer-Encoding {excerpt(value)}: only chunked is understood (RFC 9112 §6.1)", error_status_hint=status
+    )
+
+
+class Headers:
+    """One field section: a sequence of (name, value), names in lower case, in the order of the message.
+
+    ``raw_items()`` has the names as they were written.  Sections are compared as lists of (name, value).
+    """
+
+    __slots__ = ("_items", "_written", "content_length", "flags", "host", "host_count")
+
+    def __init__(self, fields: RawFields = (), *, trailers: bool = False) -> None:
+        """``fields``: pairs of (name, value), each bytes or ASCII str.
+
+        Raises :class:`LocalProtocolError` for an illegal name or value, for contradicting framing fields, and, with
+        ``trailers``, for a field that must not stand in a trailer section (RFC 9110 §6.5.1).
+        """
+        written: list[bytes] = []
+        items: list[tuple[bytes, bytes]] = []
+        for name, value in fields:
+            raw = name if isinstance(name, bytes) else octets_of(name, "field name")
+            octets = value if isinstance(value, bytes) else octets_of(value, "field value")
+            lower = KNOWN_NAMES.get(raw)
+            if lower is None:
+                lower = field_name(raw)
+            written.append(raw)
+            written.append(octets)
+            items.append((lower, field_value(octets)))
+        self._written = written
+        self._items = items
+        #: The number in Content-Length, in octets; -1 where there is none.
+        self.content_length = -1
+        #: What the framing fields say: see the constants of this module.
+        self.flags = 0
+        #: The Host field's value; b"" where there is none.
+        self.host = b""
+        #: How many Host fields there are.
+        self.host_count = 0
+        self._interpret(trailers)
+
+    def _interpret(self, trailers: bool) -> None:
+        """Read the framing fields, and refuse those that do not belong."""
+        for name, value in self._items:
+            if trailers:
+                if name in FORBIDDEN_TRAILERS:
+                    raise LocalProtocolError(f"{excerpt(name)} must not stand in a trailer section (RFC 9110 §6.5.1)")
+            elif name in _INTERPRETED:
+                self._interpret_field(name, value)
+
+    def _interpret_field(self, name: bytes, value: bytes) -> None:
+        if name == b"host":
+            self.host = value
+            self.host_count += 1
+        elif name == b"connection":
+            for option in comma_list(value):
+                lower = option.lower()
+                if lower == b"close":
+                    self.flags |= CLOSE
+                elif lower == b"keep-alive":
+                    self.flags |= KEEP_ALIVE
+                elif not within(option, TCHAR):
+                    raise LocalProtocolError(f"bad Connection option {excerpt(option)} (RFC 9110 §7.6.1)")
+        elif name == b"content-length":
+            if self.content_length >= 0:
+                raise LocalProtocolError("more than one Content-Length (RFC 9112 §6.3)")
+            self.content_length = content_length(value)
+        elif name == b"transfer-encoding":
+            if self.flags & CHUNKED:
+                raise LocalProtocolError("more than one Transfer-Encoding (RFC 9112 §6.1)")
+            if value.lower() != b"chunked":
+                raise refuse_transfer_encoding(value)
+            self.flags |= CHUNKED
+        elif name == b"expect":
+            if value.lower() == b"100-continue" and not self.flags & EXPECT_CONTINUE:
+                self.flags |= EXPECT_CONTINUE
+            else:
+                self.flags |= EXPECT_UNKNOWN
+        elif comma_list(value):
+            self.flags |= UPGRADE
+
+    def get(self, name: bytes, default: bytes | None = None) -> bytes | None:
+        """The value of the first field called ``name`` (in lower case), or ``default``."""
+        for field, value in self._items:
+            if field == name:
+                return value
+        return default
+
+    def get_all(self, name: bytes) -> list[bytes]:
+        """The values of all fields called ``name`` (in lower case), in order."""
+        return [value for field, value in self._items if field == name]
+
+    def raw_items(self) -> list[tuple[bytes, bytes]]:
+        """The fields with their names as they were written."""
+        written = self._written
+        return [(written[i], written[i + 1]) for i in range(0, len(written), 2)]
+
+    def items_list(self) -> list[tuple[bytes, bytes]]:
+        """The fields as a new list of (name, value)."""
+        return self._items.copy()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[bytes, bytes]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[bytes, bytes]]: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[bytes, bytes] | list[tuple[bytes, bytes]]:
+        return self._items[index]
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        return iter(self._items)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._items
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Headers):
+            return self._items == other._items
+        if isinstance(other, (list, tuple)):
+            return self._items == list(other)
+        return NotImplemented
+
+    def __repr__(self) -> str:
+        return f"<Headers({self._items!r})>"
+
+
+def parsed_headers(written: list[bytes], items: list[tuple[bytes, bytes]], special: bool, trailers: bool) -> Headers:
+    """The field section that a parser has read and validated; ``special``: it has a field that wants interpreting."""
+    headers = Headers()
+    headers._written = written
+    headers._items = items
+    if special or trailers:
+        headers._interpret(trailers)
+    return headers
+
+
+Sequence.register(Headers)

@@ -1,0 +1,27 @@
+"""Coupled state machines as data: declared in tables, compiled into one, proved, and drawn."""
+
+from interlock.machine.check import Report, check
+from interlock.machine.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from interlock.machine.model import Condition, Coupling, Machine, To
+from interlock.machine.properties import Absorbing, CanReach, Failure, Legal, Never, Property, Refused
+from interlock.machine.system import System
+
+__all__ = [
+    "Absorbing",
+    "CanReach",
+    "Condition",
+    "Coupling",
+    "Failure",
+    "Legal",
+    "LocalProtocolError",
+    "Machine",
+    "Never",
+    "Property",
+    "ProtocolError",
+    "Refused",
+    "RemoteProtocolError",
+    "Report",
+    "System",
+    "To",
+    "check",
+]

@@ -1,0 +1,123 @@
+"""What a driver and a bridge are to each other: one request/response exchange, whatever the protocol version.
+
+A *driver* (:mod:`interlock.net.asyncio`) moves octets between a protocol engine and a transport.  A *bridge*
+(:mod:`interlock.server.wsgi`, :mod:`interlock.server.asgi`) moves events between an exchange and an application.  The
+bridge sees an :class:`Exchange`; the driver sees a :class:`Handler`.  Neither knows more of the other, so either can be
+replaced under its peer.
+
+All calls in both directions are made on the event loop's thread, except :meth:`Exchange.call_threadsafe`.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import IO, Protocol
+
+from interlock.http.events import Event, Request
+from interlock.http.fields import Headers
+
+__all__ = ["Disconnected", "Exchange", "Handler", "HandlerFactory", "PeerInfo"]
+
+
+class Disconnected(ConnectionError):
+    """The connection is gone: nothing more can be sent, and nothing more will be received."""
+
+
+class PeerInfo:
+    """What is known of a connection, the same for all its exchanges.
+
+    ``client`` and ``server`` are (host, port), or None where there is no such thing; for a unix socket ``server`` is
+    (path, None).  ``scheme`` is "http" or "https".  ``ssl_object`` is the :class:`ssl.SSLObject` of a TLS connection.
+    """
+
+    __slots__ = ("client", "scheme", "server", "ssl_object")
+
+    def __init__(
+        self,
+        scheme: str,
+        client: tuple[str, int] | None,
+        server: tuple[str, int | None] | None,
+        ssl_object: object | None = None,
+    ) -> None:
+        self.scheme = scheme
+        self.client = client
+        self.server = server
+        self.ssl_object = ssl_object
+
+
+class Handler(Protocol):
+    """A bridge, for one exchange.  No method may block or raise."""
+
+    @abstractmethod
+    def data_received(self, data: bytes) -> None:
+        """Some of the request's content.  Give its octets back with :meth:`Exchange.consumed` once it is taken."""
+
+    @abstractmethod
+    def end_received(self, trailers: Headers) -> None:
+        """The request is complete, with this trailer section."""
+
+    @abstractmethod
+    def eof_received(self) -> None:
+        """The peer will send nothing more, though the response can still be sent.  Called at most once."""
+
+    @abstractmethod
+    def connection_lost(self) -> None:
+        """Nothing can be sent or received any more.  Called exactly once, unless the exchange was completed before."""
+
+    @abstractmethod
+    def writable(self) -> None:
+        """What waits to be sent has fallen below the low-water mark, after :attr:`Exchange.writable` was False."""
+
+
+class Exchange(Protocol):
+    """A driver, for one exchange."""
+
+    #: The head of the request.
+    request: Request
+    #: The connection it came on.
+    peer: PeerInfo
+
+    @property
+    @abstractmethod
+    def writable(self) -> bool:
+        """Whether what waits to be sent is below the high-water mark.  If not: wait for :meth:`Handler.writable`."""
+
+    @property
+    @abstractmethod
+    def expects_continue(self) -> bool:
+        """Whether the client waits for ``100 Continue`` before it sends the content (RFC 9110 §10.1.1)."""
+
+    @abstractmethod
+    def send(self, *events: Event) -> None:
+        """Hand events over to be sent: InformationalResponse, Response, Data, EndOfMessage, in the order of the protocol.
+
+        Several at once go out in one piece.  Never blocks: look at :attr:`writable` afterwards.  The exchange is over
+        when EndOfMessage has been sent.  Raises :class:`Disconnected` when the connection is gone, and
+        :class:`~interlock.http.errors.LocalProtocolError` for what the protocol does not allow here.
+        """
+
+    @abstractmethod
+    async def send_file(self, file: IO[bytes], offset: int, count: int) -> None:
+        """Send ``count`` octets of ``file`` from ``offset`` as content, by sendfile where that is possible.
+
+        Returns when all of it has been handed to the transport and is below the high-water mark.
+        Raises as :meth:`send` does, and :class:`Disconnected` when the connection is lost meanwhile.
+        """
+
+    @abstractmethod
+    def consumed(self, octets: int) -> None:
+        """The application has taken this many octets of what :meth:`Handler.data_received` brought."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """End the exchange visibly broken: the connection is closed without the end of the message."""
+
+    @abstractmethod
+    def call_threadsafe(self, callback: Callable[..., object], *args: object) -> None:
+        """Have ``callback(*args)`` called on the event loop's thread, soon.  The one call that any thread may make.
+
+        Raises :class:`RuntimeError` when the event loop is closed.
+        """
+
+
+#: Called by the driver for each request, before its content is delivered.
+HandlerFactory = Callable[[Exchange], Handler]
