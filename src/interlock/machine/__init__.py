@@ -1,6 +1,7 @@
 """Coupled state machines as data: declared in tables, compiled into one, proved, and drawn."""
 
 from interlock.machine.check import Report, check
+from interlock.machine.draw import dot, mermaid
 from interlock.machine.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from interlock.machine.model import Condition, Coupling, Machine, To
 from interlock.machine.properties import Absorbing, CanReach, Failure, Legal, Never, Property, Refused
@@ -24,4 +25,6 @@ __all__ = [
     "System",
     "To",
     "check",
+    "dot",
+    "mermaid",
 ]
