@@ -72,7 +72,9 @@ SERVER: Final = Machine(
     {
         "IDLE": {
             "Request": To("SEND_RESPONSE", "RFC 9112 §2.1"),
-            "Response": To("SEND_BODY", "RFC 9110 §15.5.9"),  # a 408 or 400 answers what never became a request
+            "Response": To(
+                "SEND_BODY", "RFC 9110 §15.5.9"
+            ),  # a 408 or 400 answers what never became a request
             "ConnectionClosed": To("CLOSED", "RFC 9112 §9.6"),
             "Error": To("ERROR", "RFC 9112 §9.5"),
         },
@@ -241,7 +243,12 @@ def _requests() -> dict[str, dict[str, str]]:
     for upgrade in (False, True):
         for connect in (False, True):
             for close in (False, True):
-                name = "client.Request" + connect * ".connect" + upgrade * ".upgrade" + close * ".close"
+                name = (
+                    "client.Request"
+                    + connect * ".connect"
+                    + upgrade * ".upgrade"
+                    + close * ".close"
+                )
                 seen = {"client": "Request", "server": "Request"}
                 if close:
                     seen["keep_alive"] = "Disable"
@@ -264,8 +271,15 @@ SYSTEM: Final = System(
         "client.ConnectionClosed": {"client": "ConnectionClosed"},
         "client.Error": {"client": "Error"},
         "server.InformationalResponse": {"server": "InformationalResponse"},
-        "server.InformationalResponse.switch": {"server": "SwitchUpgrade", "upgrade": "Accept"},
-        "server.Response": {"server": "Response", "connect": "Refuse", "upgrade": "Refuse"},
+        "server.InformationalResponse.switch": {
+            "server": "SwitchUpgrade",
+            "upgrade": "Accept",
+        },
+        "server.Response": {
+            "server": "Response",
+            "connect": "Refuse",
+            "upgrade": "Refuse",
+        },
         "server.Response.close": {
             "server": "Response",
             "connect": "Refuse",
@@ -295,40 +309,110 @@ PROPERTIES: Final[tuple[Property, ...]] = (
         "DONE/DONE never stands once either end has said close",
         {"client": "DONE", "server": "DONE", "keep_alive": "DISABLED"},
     ),
-    Never("DONE/DONE never stands with a CONNECT proposal open", {"client": "DONE", "server": "DONE", "connect": _OPEN}),
-    Never("DONE/DONE never stands with an Upgrade proposal open", {"client": "DONE", "server": "DONE", "upgrade": _OPEN}),
-    Never("a client that has asked to switch is never merely DONE", {"client": "DONE", "connect": _OPEN}),
-    Never("a client that has asked to upgrade is never merely DONE", {"client": "DONE", "upgrade": _OPEN}),
+    Never(
+        "DONE/DONE never stands with a CONNECT proposal open",
+        {"client": "DONE", "server": "DONE", "connect": _OPEN},
+    ),
+    Never(
+        "DONE/DONE never stands with an Upgrade proposal open",
+        {"client": "DONE", "server": "DONE", "upgrade": _OPEN},
+    ),
+    Never(
+        "a client that has asked to switch is never merely DONE",
+        {"client": "DONE", "connect": _OPEN},
+    ),
+    Never(
+        "a client that has asked to upgrade is never merely DONE",
+        {"client": "DONE", "upgrade": _OPEN},
+    ),
     Never(
         "the client never waits for a switch that nobody proposed",
         {"client": "MIGHT_SWITCH_PROTOCOL", "connect": "NONE", "upgrade": "NONE"},
     ),
     Never(
         "the client never leaves HTTP/1.1 before the server has agreed",
-        {"client": "SWITCHED_PROTOCOL", "server": ("IDLE", "SEND_RESPONSE", "SEND_BODY", "DONE", "MUST_CLOSE", "CLOSED")},
+        {
+            "client": "SWITCHED_PROTOCOL",
+            "server": (
+                "IDLE",
+                "SEND_RESPONSE",
+                "SEND_BODY",
+                "DONE",
+                "MUST_CLOSE",
+                "CLOSED",
+            ),
+        },
     ),
     Never(
         "the server never leaves HTTP/1.1 without a proposal accepted",
-        {"server": "SWITCHED_PROTOCOL", "connect": ("NONE", "PROPOSED"), "upgrade": ("NONE", "PROPOSED")},
+        {
+            "server": "SWITCHED_PROTOCOL",
+            "connect": ("NONE", "PROPOSED"),
+            "upgrade": ("NONE", "PROPOSED"),
+        },
     ),
-    Never("no switch hangs on a server in ERROR", {"client": "MIGHT_SWITCH_PROTOCOL", "server": "ERROR"}),
-    Never("the server never waits for a client that has closed", {"client": "CLOSED", "server": ("IDLE", "DONE")}),
-    Never("the client never waits for a server that has closed", {"client": ("IDLE", "DONE"), "server": "CLOSED"}),
-    Refused("no next cycle unless the client is DONE", "start_next_cycle", unless={"client": "DONE"}),
-    Refused("no next cycle unless the server is DONE", "start_next_cycle", unless={"server": "DONE"}),
-    Legal("DONE/DONE can start the next cycle", "start_next_cycle", when={"client": "DONE", "server": "DONE"}),
+    Never(
+        "no switch hangs on a server in ERROR",
+        {"client": "MIGHT_SWITCH_PROTOCOL", "server": "ERROR"},
+    ),
+    Never(
+        "the server never waits for a client that has closed",
+        {"client": "CLOSED", "server": ("IDLE", "DONE")},
+    ),
+    Never(
+        "the client never waits for a server that has closed",
+        {"client": ("IDLE", "DONE"), "server": "CLOSED"},
+    ),
+    Refused(
+        "no next cycle unless the client is DONE",
+        "start_next_cycle",
+        unless={"client": "DONE"},
+    ),
+    Refused(
+        "no next cycle unless the server is DONE",
+        "start_next_cycle",
+        unless={"server": "DONE"},
+    ),
+    Legal(
+        "DONE/DONE can start the next cycle",
+        "start_next_cycle",
+        when={"client": "DONE", "server": "DONE"},
+    ),
     Refused(
         "101 without an Upgrade proposal is an error",
         "server.InformationalResponse.switch",
         unless={"upgrade": "PROPOSED"},
     ),
-    Refused("2xx to CONNECT without a CONNECT is an error", "server.Response.switch", unless={"connect": "PROPOSED"}),
+    Refused(
+        "2xx to CONNECT without a CONNECT is an error",
+        "server.Response.switch",
+        unless={"connect": "PROPOSED"},
+    ),
     CanReach(
         "the connection can end without an error from every state that has none",
-        {"client": ("CLOSED", "SWITCHED_PROTOCOL"), "server": ("CLOSED", "SWITCHED_PROTOCOL")},
+        {
+            "client": ("CLOSED", "SWITCHED_PROTOCOL"),
+            "server": ("CLOSED", "SWITCHED_PROTOCOL"),
+        },
         when={
-            "client": ("IDLE", "SEND_BODY", "DONE", "MUST_CLOSE", "CLOSED", "MIGHT_SWITCH_PROTOCOL", "SWITCHED_PROTOCOL"),
-            "server": ("IDLE", "SEND_RESPONSE", "SEND_BODY", "DONE", "MUST_CLOSE", "CLOSED", "SWITCHED_PROTOCOL"),
+            "client": (
+                "IDLE",
+                "SEND_BODY",
+                "DONE",
+                "MUST_CLOSE",
+                "CLOSED",
+                "MIGHT_SWITCH_PROTOCOL",
+                "SWITCHED_PROTOCOL",
+            ),
+            "server": (
+                "IDLE",
+                "SEND_RESPONSE",
+                "SEND_BODY",
+                "DONE",
+                "MUST_CLOSE",
+                "CLOSED",
+                "SWITCHED_PROTOCOL",
+            ),
         },
         without=("client.Error", "server.Error"),
     ),

@@ -5,9 +5,19 @@ The classes are those of :mod:`interlock.machine.errors`, whose machines raise t
 
 from typing import Final
 
-from interlock.machine.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from interlock.machine.errors import (
+    LocalProtocolError,
+    ProtocolError,
+    RemoteProtocolError,
+)
 
-__all__ = ["LocalProtocolError", "ProtocolError", "RemoteProtocolError", "excerpt", "remote"]
+__all__ = [
+    "LocalProtocolError",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "excerpt",
+    "remote",
+]
 
 #: No error carries more than this many octets of input.
 EXCERPT_OCTETS: Final = 64
@@ -16,7 +26,9 @@ EXCERPT_OCTETS: Final = 64
 def excerpt(octets: bytes) -> str:
     """At most 64 octets of input, escaped, to stand in an error's message."""
     shown = repr(bytes(octets[:EXCERPT_OCTETS]))
-    return shown if len(octets) <= EXCERPT_OCTETS else f"{shown}... ({len(octets)} octets)"
+    return (
+        shown if len(octets) <= EXCERPT_OCTETS else f"{shown}... ({len(octets)} octets)"
+    )
 
 
 def remote(error: LocalProtocolError) -> RemoteProtocolError:

@@ -5,14 +5,22 @@ strictly as what a peer sends, when it is made; after that an event is not to be
 HTTP/1.1.
 """
 
-from typing import Final
+from typing import Any, Final, cast
 
 from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.fields import CHUNKED, EXPECT_UNKNOWN, Headers, RawFields, octets_of
 from interlock.http.octets import FIELD_VALUE, TCHAR, within
 from interlock.http.target import check_authority, check_target, same_authority
 
-__all__ = ["ConnectionClosed", "Data", "EndOfMessage", "Event", "InformationalResponse", "Request", "Response"]
+__all__ = [
+    "ConnectionClosed",
+    "Data",
+    "EndOfMessage",
+    "Event",
+    "InformationalResponse",
+    "Request",
+    "Response",
+]
 
 _VERSIONS: Final = (b"1.1", b"1.0", b"2")
 
@@ -23,7 +31,11 @@ class Event:
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Event) and type(self) is type(other) and self._fields() == other._fields()
+        return (
+            isinstance(other, Event)
+            and type(self) is type(other)
+            and self._fields() == other._fields()
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._fields())})"
@@ -45,6 +57,12 @@ class Request(Event):
 
     __slots__ = ("headers", "http_version", "method", "stream_id", "target")
 
+    method: bytes
+    headers: Headers
+    target: bytes
+    http_version: bytes
+    stream_id: int
+
     def __init__(
         self,
         *,
@@ -53,15 +71,27 @@ class Request(Event):
         target: bytes | str,
         http_version: bytes | str = b"1.1",
         stream_id: int = 0,
+        _parsed: Headers | None = None,
     ) -> None:
-        self.method: bytes = octets_of(method, "method")
-        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
-        self.target: bytes = octets_of(target, "target")
-        self.http_version: bytes = _http_version(http_version)
-        self.stream_id: int = stream_id
+        if _parsed is not None:  # an engine has validated all of it
+            self.method = cast(bytes, method)
+            self.headers = _parsed
+            self.target = cast(bytes, target)
+            self.http_version = cast(bytes, http_version)
+            self.stream_id = stream_id
+            return
+        self.method = octets_of(method, "method")
+        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.target = octets_of(target, "target")
+        self.http_version = _http_version(http_version)
+        self.stream_id = stream_id
         if not self.method or not within(self.method, TCHAR):
-            raise LocalProtocolError(f"illegal method {excerpt(self.method)} (RFC 9110 §9.1)")
-        check_request(self.http_version, self.headers, check_target(self.method, self.target))
+            raise LocalProtocolError(
+                f"illegal method {excerpt(self.method)} (RFC 9110 §9.1)"
+            )
+        check_request(
+            self.http_version, self.headers, check_target(self.method, self.target)
+        )
 
     def _fields(self) -> list[tuple[str, object]]:
         return [
@@ -86,15 +116,23 @@ def check_request(http_version: bytes, headers: Headers, origin: bytes) -> None:
     else:
         check_authority(headers.host)
         if origin and not same_authority(origin, headers.host):
-            raise LocalProtocolError(f"Host {excerpt(headers.host)} is not the target's (RFC 9112 §3.2.2)")
+            raise LocalProtocolError(
+                f"Host {excerpt(headers.host)} is not the target's (RFC 9112 §3.2.2)"
+            )
     if headers.flags:
         if headers.flags & CHUNKED:
             if http_version == b"1.0":
-                raise LocalProtocolError("Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)")
+                raise LocalProtocolError(
+                    "Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)"
+                )
             if headers.content_length >= 0:
-                raise LocalProtocolError("both Transfer-Encoding and Content-Length (RFC 9112 §6.3)")
+                raise LocalProtocolError(
+                    "both Transfer-Encoding and Content-Length (RFC 9112 §6.3)"
+                )
         if headers.flags & EXPECT_UNKNOWN and http_version != b"1.0":
-            raise LocalProtocolError("only Expect: 100-continue is understood (RFC 9110 §10.1.1)", 417)
+            raise LocalProtocolError(
+                "only Expect: 100-continue is understood (RFC 9110 §10.1.1)", 417
+            )
 
 
 class _ResponseHead(Event):
@@ -112,14 +150,20 @@ class _ResponseHead(Event):
         stream_id: int = 0,
     ) -> None:
         if not isinstance(status_code, int):
-            raise LocalProtocolError(f"status code has to be an integer, not {status_code!r}")
+            raise LocalProtocolError(
+                f"status code has to be an integer, not {status_code!r}"
+            )
         self.status_code: int = int(status_code)
-        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.headers: Headers = (
+            headers if isinstance(headers, Headers) else Headers(headers)
+        )
         self.http_version: bytes = _http_version(http_version)
         self.reason: bytes = octets_of(reason, "reason")
         self.stream_id: int = stream_id
         if self.reason and not within(self.reason, FIELD_VALUE):
-            raise LocalProtocolError(f"illegal reason {excerpt(self.reason)} (RFC 9112 §4)")
+            raise LocalProtocolError(
+                f"illegal reason {excerpt(self.reason)} (RFC 9112 §4)"
+            )
 
     def _fields(self) -> list[tuple[str, object]]:
         return [
@@ -146,10 +190,16 @@ class InformationalResponse(_ResponseHead):
         stream_id: int = 0,
     ) -> None:
         super().__init__(
-            status_code=status_code, headers=headers, http_version=http_version, reason=reason, stream_id=stream_id
+            status_code=status_code,
+            headers=headers,
+            http_version=http_version,
+            reason=reason,
+            stream_id=stream_id,
         )
         if not 100 <= self.status_code < 200:
-            raise LocalProtocolError(f"an informational status code is 100 to 199, not {self.status_code}")
+            raise LocalProtocolError(
+                f"an informational status code is 100 to 199, not {self.status_code}"
+            )
 
 
 class Response(_ResponseHead):
@@ -167,14 +217,20 @@ class Response(_ResponseHead):
         stream_id: int = 0,
     ) -> None:
         super().__init__(
-            status_code=status_code, headers=headers, http_version=http_version, reason=reason, stream_id=stream_id
+            status_code=status_code,
+            headers=headers,
+            http_version=http_version,
+            reason=reason,
+            stream_id=stream_id,
         )
         if not 200 <= self.status_code < 1000:
-            raise LocalProtocolError(f"a final status code is 200 to 999, not {self.status_code}")
+            raise LocalProtocolError(
+                f"a final status code is 200 to 999, not {self.status_code}"
+            )
 
 
 class Data(Event):
-    """Some octets of the message's content; how a message is cut into them means nothing (RFC 9110 §6.4).
+    """Some octets of the message's content, bytes-like; how a message is cut into them means nothing (RFC 9110 §6.4).
 
     ``chunk_start`` and ``chunk_end`` tell where a chunk began and ended on the wire (RFC 9112 §7.1); nobody should
     need them.
@@ -182,8 +238,14 @@ class Data(Event):
 
     __slots__ = ("chunk_end", "chunk_start", "data", "stream_id")
 
-    def __init__(self, data: object, chunk_start: bool = False, chunk_end: bool = False, stream_id: int = 0) -> None:
-        self.data: Final = data
+    def __init__(
+        self,
+        data: Any,
+        chunk_start: bool = False,
+        chunk_end: bool = False,
+        stream_id: int = 0,
+    ) -> None:
+        self.data: Final[Any] = data
         self.chunk_start: Final = chunk_start
         self.chunk_end: Final = chunk_end
         self.stream_id: Final = stream_id
@@ -213,7 +275,10 @@ class EndOfMessage(Event):
         self.stream_id: int = stream_id
 
     def _fields(self) -> list[tuple[str, object]]:
-        return [("headers", self.headers), *([("stream_id", self.stream_id)] if self.stream_id else [])]
+        return [
+            ("headers", self.headers),
+            *([("stream_id", self.stream_id)] if self.stream_id else []),
+        ]
 
 
 class ConnectionClosed(Event):
@@ -228,5 +293,7 @@ NO_HEADERS: Final = Headers()
 def _http_version(version: bytes | str) -> bytes:
     octets = octets_of(version, "http_version")
     if octets not in _VERSIONS:
-        raise LocalProtocolError(f"HTTP version {excerpt(octets)}: 1.1, 1.0 or 2 is understood", 505)
+        raise LocalProtocolError(
+            f"HTTP version {excerpt(octets)}: 1.1, 1.0 or 2 is understood", 505
+        )
     return octets

@@ -11,7 +11,14 @@ from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.names import KNOWN_NAMES
 from interlock.http.octets import DIGIT, FIELD_VALUE, TCHAR, within
 
-__all__ = ["FORBIDDEN_TRAILERS", "Headers", "comma_list", "field_name", "field_value"]
+__all__ = [
+    "FORBIDDEN_TRAILERS",
+    "INTERPRETED",
+    "Headers",
+    "comma_list",
+    "field_name",
+    "field_value",
+]
 
 #: Set in :attr:`Headers.flags`: Transfer-Encoding is exactly ``chunked`` (RFC 9112 §7.1).
 CHUNKED: Final = 1
@@ -26,8 +33,15 @@ EXPECT_CONTINUE: Final = 16
 #: Expect is something else.
 EXPECT_UNKNOWN: Final = 32
 
-_INTERPRETED: Final = frozenset(
-    (b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect")
+INTERPRETED: Final = frozenset(
+    (
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"connection",
+        b"upgrade",
+        b"expect",
+    )
 )
 
 #: RFC 9110 §6.5.1: fields that never stand in a trailer section.
@@ -51,7 +65,9 @@ def octets_of(value: object, what: str) -> bytes:
         return value
     if isinstance(value, str):
         if not value.isascii():
-            raise LocalProtocolError(f"{what} {value[:64]!r} is not ASCII: encode it to bytes first")
+            raise LocalProtocolError(
+                f"{what} {value[:64]!r} is not ASCII: encode it to bytes first"
+            )
         return value.encode("ascii")
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
@@ -70,10 +86,16 @@ def field_name(name: bytes) -> bytes:
 
 def field_value(value: bytes) -> bytes:
     """``value``, if it is a field value (RFC 9110 §5.5).  Raises :class:`LocalProtocolError` otherwise."""
-    if value and (value[0] == 0x20 or value[0] == 0x09 or value[-1] == 0x20 or value[-1] == 0x09):
-        raise LocalProtocolError(f"white space around field value {excerpt(value)} (RFC 9110 §5.5)")
+    if value and (
+        value[0] == 0x20 or value[0] == 0x09 or value[-1] == 0x20 or value[-1] == 0x09
+    ):
+        raise LocalProtocolError(
+            f"white space around field value {excerpt(value)} (RFC 9110 §5.5)"
+        )
     if not within(value, FIELD_VALUE):
-        raise LocalProtocolError(f"illegal field value {excerpt(value)} (RFC 9110 §5.5)")
+        raise LocalProtocolError(
+            f"illegal field value {excerpt(value)} (RFC 9110 §5.5)"
+        )
     return value
 
 
@@ -87,7 +109,12 @@ def content_length(value: bytes) -> int:
 
     Only the canonical form is taken: digits, at most 18 of them, no leading zero.
     """
-    if not value or len(value) > 18 or not within(value, DIGIT) or (value[0] == 0x30 and len(value) > 1):
+    if (
+        not value
+        or len(value) > 18
+        or not within(value, DIGIT)
+        or (value[0] == 0x30 and len(value) > 1)
+    ):
         raise LocalProtocolError(f"bad Content-Length {excerpt(value)} (RFC 9110 §8.6)")
     return int(value)
 
@@ -102,10 +129,15 @@ def refuse_transfer_encoding(value: bytes) -> LocalProtocolError:
     status = 501
     for index, coding in enumerate(codings):
         last_chunked = coding.lower() == b"chunked"
-        if not coding or not within(coding, TCHAR) or (last_chunked and index != len(codings) - 1):
+        if (
+            not coding
+            or not within(coding, TCHAR)
+            or (last_chunked and index != len(codings) - 1)
+        ):
             status = 400
     return LocalProtocolError(
-        f"Transfer-Encoding {excerpt(value)}: only chunked is understood (RFC 9112 §6.1)", error_status_hint=status
+        f"Transfer-Encoding {excerpt(value)}: only chunked is understood (RFC 9112 §6.1)",
+        error_status_hint=status,
     )
 
 
@@ -115,7 +147,7 @@ class Headers:
     ``raw_items()`` has the names as they were written.  Sections are compared as lists of (name, value).
     """
 
-    __slots__ = ("_items", "_written", "content_length", "flags", "host", "host_count")
+    __slots__ = ("_items", "written", "content_length", "flags", "host", "host_count")
 
     def __init__(self, fields: RawFields = (), *, trailers: bool = False) -> None:
         """``fields``: pairs of (name, value), each bytes or ASCII str.
@@ -127,14 +159,16 @@ class Headers:
         items: list[tuple[bytes, bytes]] = []
         for name, value in fields:
             raw = name if isinstance(name, bytes) else octets_of(name, "field name")
-            octets = value if isinstance(value, bytes) else octets_of(value, "field value")
+            octets = (
+                value if isinstance(value, bytes) else octets_of(value, "field value")
+            )
             lower = KNOWN_NAMES.get(raw)
             if lower is None:
                 lower = field_name(raw)
             written.append(raw)
             written.append(octets)
             items.append((lower, field_value(octets)))
-        self._written = written
+        self.written = written
         self._items = items
         #: The number in Content-Length, in octets; -1 where there is none.
         self.content_length = -1
@@ -151,8 +185,10 @@ class Headers:
         for name, value in self._items:
             if trailers:
                 if name in FORBIDDEN_TRAILERS:
-                    raise LocalProtocolError(f"{excerpt(name)} must not stand in a trailer section (RFC 9110 §6.5.1)")
-            elif name in _INTERPRETED:
+                    raise LocalProtocolError(
+                        f"{excerpt(name)} must not stand in a trailer section (RFC 9110 §6.5.1)"
+                    )
+            elif name in INTERPRETED:
                 self._interpret_field(name, value)
 
     def _interpret_field(self, name: bytes, value: bytes) -> None:
@@ -167,14 +203,18 @@ class Headers:
                 elif lower == b"keep-alive":
                     self.flags |= KEEP_ALIVE
                 elif not within(option, TCHAR):
-                    raise LocalProtocolError(f"bad Connection option {excerpt(option)} (RFC 9110 §7.6.1)")
+                    raise LocalProtocolError(
+                        f"bad Connection option {excerpt(option)} (RFC 9110 §7.6.1)"
+                    )
         elif name == b"content-length":
             if self.content_length >= 0:
                 raise LocalProtocolError("more than one Content-Length (RFC 9112 §6.3)")
             self.content_length = content_length(value)
         elif name == b"transfer-encoding":
             if self.flags & CHUNKED:
-                raise LocalProtocolError("more than one Transfer-Encoding (RFC 9112 §6.1)")
+                raise LocalProtocolError(
+                    "more than one Transfer-Encoding (RFC 9112 §6.1)"
+                )
             if value.lower() != b"chunked":
                 raise refuse_transfer_encoding(value)
             self.flags |= CHUNKED
@@ -199,7 +239,7 @@ class Headers:
 
     def raw_items(self) -> list[tuple[bytes, bytes]]:
         """The fields with their names as they were written."""
-        written = self._written
+        written = self.written
         return [(written[i], written[i + 1]) for i in range(0, len(written), 2)]
 
     def items_list(self) -> list[tuple[bytes, bytes]]:
@@ -215,7 +255,9 @@ class Headers:
     @overload
     def __getitem__(self, index: slice) -> list[tuple[bytes, bytes]]: ...
 
-    def __getitem__(self, index: int | slice) -> tuple[bytes, bytes] | list[tuple[bytes, bytes]]:
+    def __getitem__(
+        self, index: int | slice
+    ) -> tuple[bytes, bytes] | list[tuple[bytes, bytes]]:
         return self._items[index]
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
@@ -235,10 +277,15 @@ class Headers:
         return f"<Headers({self._items!r})>"
 
 
-def parsed_headers(written: list[bytes], items: list[tuple[bytes, bytes]], special: bool, trailers: bool) -> Headers:
+def parsed_headers(
+    written: list[bytes],
+    items: list[tuple[bytes, bytes]],
+    special: bool,
+    trailers: bool,
+) -> Headers:
     """The field section that a parser has read and validated; ``special``: it has a field that wants interpreting."""
     headers = Headers()
-    headers._written = written
+    headers.written = written
     headers._items = items
     if special or trailers:
         headers._interpret(trailers)

@@ -9,12 +9,23 @@ from typing import Final
 
 from mypy_extensions import i64
 
-__all__ = ["CRLF", "FIELD_VALUE", "LOWER", "TARGET", "TCHAR", "outside", "partition_lines", "within"]
+__all__ = [
+    "ALPHA",
+    "DIGIT",
+    "FIELD_VALUE",
+    "HEXDIG",
+    "NO_COLON",
+    "REG_NAME",
+    "TARGET",
+    "TCHAR",
+    "count_outside_field_value",
+    "outside",
+    "partition_lines",
+    "within",
+]
 
 #: Whether this module runs as a native extension.
 COMPILED: Final = not __file__.endswith((".py", ".pyc"))
-
-CRLF: Final = b"\r\n"
 
 DIGIT: Final = b"0123456789"
 HEXDIG: Final = b"0123456789ABCDEFabcdef"
@@ -27,8 +38,6 @@ FIELD_VALUE: Final = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100)
 TARGET: Final = bytes(octet for octet in range(0x21, 0x7F) if octet != 0x23)
 #: RFC 3986 §3.2.2: reg-name without its percent-encoded octets.
 REG_NAME: Final = b"-._~!$&'()*+,;=" + DIGIT + ALPHA
-#: bytes.translate table: ASCII upper case to lower case.
-LOWER: Final = bytes(range(0x100)).lower()
 
 
 def within(octets: bytes, allowed: bytes) -> bool:
@@ -44,16 +53,45 @@ def outside(octets: bytes, allowed: bytes) -> int:
     return -1
 
 
+#: For each octet, 0 if it is one of FIELD_VALUE, else 1.
+_OUTSIDE_FIELD_VALUE: Final = bytes(octet not in FIELD_VALUE for octet in range(0x100))
+
+
+def count_outside_field_value(octets: bytes, start: int, end: int) -> int:
+    """How many octets from ``start`` to ``end`` are not of :data:`FIELD_VALUE`."""
+    if COMPILED:
+        return _count_outside_loop(octets, start, end)
+    return _count_outside_bulk(octets, start, end)
+
+
+def _count_outside_bulk(octets: bytes, start: int, end: int) -> int:
+    return len(octets[start:end].translate(None, FIELD_VALUE))
+
+
+def _count_outside_loop(octets: bytes, start: int, end: int) -> int:
+    table = _OUTSIDE_FIELD_VALUE
+    at: i64 = start
+    stop: i64 = end
+    count: i64 = 0
+    while at < stop:
+        count += table[octets[at]]
+        at += 1
+    return count
+
+
 def partition_lines(octets: bytes, start: int, parts: list[bytes]) -> int:
     """Split the lines from ``start`` at their first colon, up to and with the first empty line.
 
     For each line that ends in CRLF, the octets before its first colon and those behind it, without SP and HTAB around
-    the latter, are appended to ``parts``.  A line without a colon gives itself and b"", with an empty ``bytes`` object
-    put between them so that it is told apart: see :data:`NO_COLON`.
+    the latter, are appended to ``parts``.  A line without a colon gives itself and :data:`NO_COLON`.
 
     Returns the index behind the empty line; or, if there is none, -1 - the index behind the last complete line.
     """
-    return _partition_lines_loop(octets, start, parts) if COMPILED else _partition_lines_bulk(octets, start, parts)
+    return (
+        _partition_lines_loop(octets, start, parts)
+        if COMPILED
+        else _partition_lines_bulk(octets, start, parts)
+    )
 
 
 #: What stands in place of the second part of a line without a colon: not a possible part, since parts are trimmed.
@@ -95,12 +133,14 @@ def _partition_lines_loop(octets: bytes, start: int, parts: list[bytes]) -> int:
         if at < end and octets[at] == 0x3A:
             colon = at
             at += 1
-            while at < end and not (octets[at] == 0x0D and at < last and octets[at + 1] == 0x0A):
+            while at < end and not (
+                octets[at] == 0x0D and at < last and octets[at + 1] == 0x0A
+            ):
                 at += 1
         if at >= end:
-            return int(-1 - line)
+            return -1 - line
         if at == line:
-            return int(line + 2)
+            return line + 2
         if colon < 0:
             parts.append(octets[line:at])
             parts.append(NO_COLON)
@@ -110,7 +150,9 @@ def _partition_lines_loop(octets: bytes, start: int, parts: list[bytes]) -> int:
             stop: i64 = at
             while colon < stop and (octets[colon] == 0x20 or octets[colon] == 0x09):
                 colon += 1
-            while stop > colon and (octets[stop - 1] == 0x20 or octets[stop - 1] == 0x09):
+            while stop > colon and (
+                octets[stop - 1] == 0x20 or octets[stop - 1] == 0x09
+            ):
                 stop -= 1
             parts.append(octets[colon:stop])
         line = at + 2

@@ -1,0 +1,711 @@
+"""The engine for HTTP/1.1: octets in, events out, and the reverse (RFC 9112).  It does no I/O and knows no clock.
+
+What is legal is decided by :mod:`interlock.h1.tables` alone; this file translates between octets, events and the
+events of the tables.  The interface is h11's.
+"""
+
+from typing import Final
+
+from interlock.h1.buffer import ReceiveBuffer
+from interlock.h1.chunked import ChunkedReader
+from interlock.h1.parse import (
+    FieldSection,
+    RequestLine,
+    StartLine,
+    check_line,
+    parse_request_line,
+    parse_status_line,
+)
+from interlock.h1.tables import SYSTEM
+from interlock.h1.write import (
+    LAST_CHUNK,
+    chunk_line,
+    field_lines,
+    request_head,
+    status_line,
+    without,
+)
+from interlock.http import sentinels
+from interlock.http.errors import LocalProtocolError, RemoteProtocolError, remote
+from interlock.http.events import (
+    ConnectionClosed,
+    Data,
+    EndOfMessage,
+    Event,
+    InformationalResponse,
+    Request,
+    Response,
+    check_request,
+)
+from interlock.http.fields import (
+    CHUNKED,
+    CLOSE,
+    EXPECT_CONTINUE,
+    UPGRADE,
+    Headers,
+    comma_list,
+)
+from interlock.http.leniency import STRICT, Leniency
+from interlock.http.limits import Limits
+from interlock.http.sentinels import CLIENT, NEED_DATA, PAUSED, SERVER, Sentinel
+from interlock.http.status import content_allowed
+
+__all__ = ["Connection"]
+
+_N: Final = SYSTEM.n_events
+_TABLE: Final = SYSTEM.table
+
+
+def _event(name: str) -> int:
+    return SYSTEM.event_index[name]
+
+
+# The events of the tables.  The eight kinds of Request come first: close + 2 * connect + 4 * upgrade.
+_REQUEST: Final = _event("client.Request")
+_CLIENT_DATA: Final = _event("client.Data")
+_CLIENT_END: Final = _event("client.EndOfMessage")
+_CLIENT_CLOSED: Final = _event("client.ConnectionClosed")
+_CLIENT_ERROR: Final = _event("client.Error")
+_INFORMATIONAL: Final = _event("server.InformationalResponse")
+_SWITCH_UPGRADE: Final = _event("server.InformationalResponse.switch")
+_RESPONSE: Final = _event("server.Response")
+_RESPONSE_CLOSE: Final = _event("server.Response.close")
+_SWITCH_CONNECT: Final = _event("server.Response.switch")
+_SERVER_DATA: Final = _event("server.Data")
+_SERVER_END: Final = _event("server.EndOfMessage")
+_SERVER_CLOSED: Final = _event("server.ConnectionClosed")
+_SERVER_ERROR: Final = _event("server.Error")
+_NEXT_CYCLE: Final = _event("start_next_cycle")
+
+# The states of the client's and the server's machine, as small integers; per joint state below.
+_STATES: Final = (
+    "IDLE",
+    "SEND_RESPONSE",
+    "SEND_BODY",
+    "DONE",
+    "MUST_CLOSE",
+    "CLOSED",
+    "MIGHT_SWITCH_PROTOCOL",
+    "SWITCHED_PROTOCOL",
+    "ERROR",
+)
+_IDLE: Final = 0
+_SEND_RESPONSE: Final = 1
+_SEND_BODY: Final = 2
+_DONE: Final = 3
+_MUST_CLOSE: Final = 4
+_CLOSED: Final = 5
+_MIGHT_SWITCH: Final = 6
+_SWITCHED: Final = 7
+_ERROR: Final = 8
+_SENTINELS: Final[list[Sentinel]] = [getattr(sentinels, name) for name in _STATES]
+
+
+def _codes(machine: str) -> list[int]:
+    return [
+        _STATES.index(SYSTEM.state(joint, machine))
+        for joint in range(len(SYSTEM.joints))
+    ]
+
+
+_CLIENT_STATE: Final = _codes("client")
+_SERVER_STATE: Final = _codes("server")
+#: Per joint state: whether the connection may serve another exchange.
+_KEEP_ALIVE: Final = [
+    SYSTEM.state(joint, "keep_alive") == "ENABLED"
+    for joint in range(len(SYSTEM.joints))
+]
+#: Per joint state: whether a CONNECT is proposed.
+_CONNECT_PROPOSED: Final = [
+    SYSTEM.state(joint, "connect") == "PROPOSED" for joint in range(len(SYSTEM.joints))
+]
+
+# How the body of the message in hand is framed (RFC 9112 §6.3).
+_LENGTH: Final = 0
+_CHUNKED: Final = 1
+_UNTIL_CLOSE: Final = 2
+
+_FRAMING: Final = frozenset((b"content-length", b"transfer-encoding"))
+_CONTENT_LENGTH: Final = frozenset((b"content-length",))
+_TRANSFER_ENCODING: Final = frozenset((b"transfer-encoding",))
+_CONNECTION: Final = frozenset((b"connection",))
+
+
+class Connection:
+    """One HTTP/1.1 connection, seen from one end.
+
+    ``our_role``: :data:`CLIENT` or :data:`SERVER`.  ``max_incomplete_event_size``: if given, the limit of the start
+    line and of the field section, in octets; otherwise ``limits`` has them.  ``leniency``: what is let pass.
+    """
+
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_chunks",
+        "_joint",
+        "_left",
+        "_leniency",
+        "_limits",
+        "_our",
+        "_request_line",
+        "_section",
+        "_send_body",
+        "_send_left",
+        "_server",
+        "_start",
+        "_start_line",
+        "_their",
+        "client_is_waiting_for_100_continue",
+        "our_role",
+        "request_method",
+        "their_http_version",
+        "their_role",
+    )
+
+    def __init__(
+        self,
+        our_role: Sentinel,
+        max_incomplete_event_size: int | None = None,
+        *,
+        limits: Limits | None = None,
+        leniency: Leniency = STRICT,
+    ) -> None:
+        if our_role is not CLIENT and our_role is not SERVER:
+            raise ValueError(f"expected CLIENT or SERVER, not {our_role!r}")
+        if our_role is SERVER and (
+            leniency.obs_fold or leniency.repeated_content_length
+        ):
+            raise ValueError(
+                "a server does not take obs_fold or repeated_content_length: these flags are for clients"
+            )
+        self.our_role: Final = our_role
+        self.their_role: Final = CLIENT if our_role is SERVER else SERVER
+        #: The version of the peer's last message head, or None before there was one.
+        self.their_http_version: bytes | None = None
+        #: Whether the client has said ``Expect: 100-continue`` and neither end has gone on since.
+        self.client_is_waiting_for_100_continue = False
+        #: The method of the request in hand; b"" where there is none.
+        self.request_method = b""
+        if limits is None:
+            limits = Limits()
+        if max_incomplete_event_size is not None:
+            limits = Limits(
+                request_line=max_incomplete_event_size, head=max_incomplete_event_size
+            )
+        self._limits: Final = limits
+        self._leniency: Final = leniency
+        self._server: Final = our_role is SERVER
+        self._our: Final = _SERVER_STATE if our_role is SERVER else _CLIENT_STATE
+        self._their: Final = _CLIENT_STATE if our_role is SERVER else _SERVER_STATE
+        self._joint = SYSTEM.initial
+        self._buffer: Final = ReceiveBuffer()
+        # The head on its way in.
+        self._start: StartLine | None = None
+        self._start_line: bytes | None = None
+        self._request_line: RequestLine | None = None
+        self._section: FieldSection | None = None
+        # The body on its way in, and the one on its way out: how it is framed, and how many octets are left of it.
+        self._body = _LENGTH
+        self._left = 0
+        self._chunks: ChunkedReader | None = None
+        self._send_body = _LENGTH
+        self._send_left = 0
+
+    # -- states
+
+    @property
+    def our_state(self) -> Sentinel:
+        """The state of our machine."""
+        return _SENTINELS[self._our[self._joint]]
+
+    @property
+    def their_state(self) -> Sentinel:
+        """The state of the peer's machine."""
+        return _SENTINELS[self._their[self._joint]]
+
+    @property
+    def states(self) -> dict[Sentinel, Sentinel]:
+        """The states of both ends, by role."""
+        return {self.our_role: self.our_state, self.their_role: self.their_state}
+
+    @property
+    def machines(self) -> dict[str, str]:
+        """The states of all five machines, by the names that :mod:`interlock.h1.tables` has for them."""
+        return SYSTEM.states(self._joint)
+
+    @property
+    def they_are_waiting_for_100_continue(self) -> bool:
+        """Whether the peer is a client that waits for 100 (Continue) (RFC 9110 §10.1.1)."""
+        return self._server and self.client_is_waiting_for_100_continue
+
+    @property
+    def trailing_data(self) -> tuple[bytes, bool]:
+        """What was received and not parsed, and whether the peer has closed behind it."""
+        return self._buffer.unread(), self._buffer.closed
+
+    @property
+    def waiting_for(self) -> str:
+        """What must happen next for this connection to go on.
+
+        ``"idle"``: the first octet of a head; ``"head"``: the rest of it; ``"body"``: more of the peer's body;
+        ``"application"``: the caller, who has to send, to start the next cycle, or to switch; ``"close"``: the peer's
+        closing; ``"nothing"``: it is over.
+        """
+        their = self._their[self._joint]
+        if their == _SEND_BODY:
+            return "body"
+        if their == _IDLE or their == _SEND_RESPONSE:
+            return "idle" if self._start is None and self._buffer.empty() else "head"
+        if their == _MUST_CLOSE:
+            our = self._our[self._joint]
+            return (
+                "close"
+                if our == _MUST_CLOSE or our == _CLOSED or our == _ERROR
+                else "application"
+            )
+        if their == _CLOSED or their == _ERROR:
+            our = self._our[self._joint]
+            return "nothing" if our == _CLOSED or our == _ERROR else "application"
+        return "application"
+
+    def _advance(self, event: int) -> None:
+        """Take the event to the tables."""
+        joint = _TABLE[self._joint * _N + event]
+        if joint < 0:
+            raise SYSTEM.illegal(self._joint, event)
+        self._joint = joint
+
+    def _their_error(self) -> None:
+        self._advance(_CLIENT_ERROR if self._server else _SERVER_ERROR)
+
+    def _our_error(self) -> None:
+        self._advance(_SERVER_ERROR if self._server else _CLIENT_ERROR)
+
+    def start_next_cycle(self) -> None:
+        """Get ready for the next request and response.  Legal when both ends are DONE (RFC 9112 §9.3)."""
+        joint = _TABLE[self._joint * _N + _NEXT_CYCLE]
+        if joint < 0:
+            raise LocalProtocolError(
+                f"not in a reusable state: {SYSTEM.illegal(self._joint, _NEXT_CYCLE)}"
+            )
+        self._joint = joint
+        self.request_method = b""
+
+    # -- receiving
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
+        """Take what was received; b"" says that the peer has closed its side.  Ask :meth:`next_event` what it means."""
+        buffer = self._buffer
+        if not data:
+            buffer.closed = True
+            return
+        if buffer.closed:
+            raise RuntimeError("received close, then received more data?")
+        buffer.append(data if isinstance(data, bytes) else bytes(data))
+
+    def next_event(self) -> Event | Sentinel:
+        """The next event, or :data:`NEED_DATA`, or :data:`PAUSED` where the caller has to act first.
+
+        Raises :class:`RemoteProtocolError` for what the peer did wrong; its ``error_status_hint`` is the status that a
+        server answers with.  After that the peer's state is ERROR, and every further call raises.
+        """
+        if self._their[self._joint] == _ERROR:
+            raise RemoteProtocolError("Can't receive data when peer state is ERROR")
+        try:
+            return self._next_event()
+        except LocalProtocolError as error:
+            self._their_error()
+            raise remote(error) from None
+        except BaseException:
+            self._their_error()
+            raise
+
+    def _next_event(self) -> Event | Sentinel:
+        their = self._their[self._joint]
+        if their == _SEND_BODY:
+            event = self._read_body()
+        elif their == _IDLE or their == _SEND_RESPONSE:
+            event = self._read_request() if self._server else self._read_response()
+        elif their == _MIGHT_SWITCH or their == _SWITCHED:
+            return PAUSED
+        elif not self._buffer.empty():
+            if their == _DONE:
+                return PAUSED
+            raise LocalProtocolError("Got data when expecting EOF")
+        else:
+            event = None
+        if event is not None:
+            return event
+        if not self._buffer.closed:
+            return NEED_DATA
+        if their == _SEND_BODY or not self._at_rest():
+            raise RemoteProtocolError("peer unexpectedly closed connection")
+        self._advance(_CLIENT_CLOSED if self._server else _SERVER_CLOSED)
+        return ConnectionClosed()
+
+    def _at_rest(self) -> bool:
+        """Whether no head has begun."""
+        return self._start_line is None and self._buffer.empty()
+
+    def _read_start_line(self, skip: int) -> bytes | None:
+        """The start line, once it is complete."""
+        if self._start_line is None:
+            if self._start is None:
+                if not self._buffer.has_data():
+                    return None
+                self._start = StartLine(self._limits.request_line, skip)
+            self._start_line = self._start.read(self._buffer)
+        return self._start_line
+
+    def _read_section(self) -> Headers | None:
+        """The field section of a head, once it is complete."""
+        if self._section is None:
+            self._section = FieldSection(self._limits, self._leniency, 0, 0)
+        if not self._section.read(self._buffer):
+            return None
+        self._start = None
+        self._start_line = None
+        return self._section.headers(False)
+
+    def _read_request(self) -> Event | None:
+        line = self._read_start_line(2)
+        if line is None:
+            return None
+        parsed = self._request_line
+        if parsed is None:
+            try:
+                parsed = parse_request_line(line, self._leniency.obs_text_in_target)
+            except LocalProtocolError:
+                check_line(line, len(line), 414, "start line")
+                raise
+            self._request_line = parsed
+        headers = self._read_section()
+        if headers is None:
+            return None
+        self._request_line = None
+        version = parsed.http_version
+        self.their_http_version = version
+        check_request(version, headers, parsed.origin)
+        request = Request(
+            method=parsed.method,
+            headers=(),
+            target=parsed.target,
+            http_version=version,
+            _parsed=headers,
+        )
+        self._limit_length(headers)
+        self._advance_request(request)
+        if headers.flags & CHUNKED:
+            self._expect_chunks()
+        else:
+            self._body = _LENGTH
+            self._left = headers.content_length if headers.content_length > 0 else 0
+        return request
+
+    def _advance_request(self, request: Request) -> None:
+        """Take a Request, the client's, to the tables, and note what its response depends on."""
+        flags = request.headers.flags
+        event = _REQUEST
+        old = request.http_version == b"1.0"
+        if old or flags & CLOSE:
+            event += 1
+        if request.method == b"CONNECT":
+            event += 2
+        if flags & UPGRADE and not old:
+            event += 4
+        self._advance(event)
+        self.request_method = request.method
+        self.client_is_waiting_for_100_continue = (
+            flags & EXPECT_CONTINUE != 0 and not old
+        )
+
+    def _limit_length(self, headers: Headers) -> None:
+        limit = self._limits.body
+        if limit is not None and headers.content_length > limit:
+            raise LocalProtocolError(f"content of more than {limit} octets", 413)
+
+    def _expect_chunks(self) -> None:
+        self._body = _CHUNKED
+        section = self._section
+        size = 0 if section is None else section.size
+        count = 0 if section is None else section.count
+        self._chunks = ChunkedReader(
+            self._limits, FieldSection(self._limits, self._leniency, size, count)
+        )
+
+    def _read_response(self) -> Event | None:
+        line = self._read_start_line(0)
+        if line is None:
+            return None
+        try:
+            version, status_code, reason = parse_status_line(line)
+        except LocalProtocolError:
+            check_line(line, len(line), 414, "start line")
+            raise
+        headers = self._read_section()
+        if headers is None:
+            return None
+        self.their_http_version = version
+        if status_code < 200:
+            informational = InformationalResponse(
+                status_code=status_code,
+                headers=headers,
+                http_version=version,
+                reason=reason,
+            )
+            self._refuse_transfer_encoding(headers, status_code)
+            self._advance_informational(status_code)
+            return informational
+        response = Response(
+            status_code=status_code,
+            headers=headers,
+            http_version=version,
+            reason=reason,
+        )
+        if headers.flags & CHUNKED:
+            if version == b"1.0":
+                raise LocalProtocolError(
+                    "Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)"
+                )
+            if headers.content_length >= 0:
+                raise LocalProtocolError(
+                    "both Transfer-Encoding and Content-Length (RFC 9112 §6.3)"
+                )
+        if not content_allowed(self.request_method, status_code):
+            if self.request_method != b"HEAD" and status_code != 304:
+                self._refuse_transfer_encoding(headers, status_code)
+            self._body = _LENGTH
+            self._left = 0
+        elif headers.flags & CHUNKED:
+            self._expect_chunks()
+        elif headers.content_length >= 0:
+            self._limit_length(headers)
+            self._body = _LENGTH
+            self._left = headers.content_length
+        else:
+            self._body = _UNTIL_CLOSE
+            self._left = -1 if self._limits.body is None else self._limits.body
+        close = (
+            version == b"1.0"
+            or headers.flags & CLOSE != 0
+            or self._body == _UNTIL_CLOSE
+        )
+        self._advance_response(status_code, close)
+        return response
+
+    def _refuse_transfer_encoding(self, headers: Headers, status_code: int) -> None:
+        if headers.flags & CHUNKED:
+            raise LocalProtocolError(
+                f"Transfer-Encoding in a response with status {status_code} (RFC 9112 §6.1)"
+            )
+
+    def _advance_informational(self, status_code: int) -> None:
+        self._advance(_SWITCH_UPGRADE if status_code == 101 else _INFORMATIONAL)
+        if status_code == 100 or status_code == 101:
+            self.client_is_waiting_for_100_continue = False
+
+    def _advance_response(self, status_code: int, close: bool) -> None:
+        if status_code < 300 and _CONNECT_PROPOSED[self._joint]:
+            self._advance(_SWITCH_CONNECT)
+        else:
+            self._advance(_RESPONSE_CLOSE if close else _RESPONSE)
+        self.client_is_waiting_for_100_continue = False
+
+    def _read_body(self) -> Event | None:
+        event: Event | None
+        if self._body == _LENGTH:
+            if self._left == 0:
+                event = EndOfMessage()
+            elif self._buffer.has_data():
+                octets = self._buffer.take(self._left)
+                self._left -= len(octets)
+                event = Data(octets)
+            else:
+                event = None
+        elif self._body == _CHUNKED:
+            assert self._chunks is not None
+            event = self._chunks.read(self._buffer)
+        else:
+            event = self._read_until_close()
+        if event is None:
+            if self._buffer.closed:
+                raise RemoteProtocolError(self._incomplete())
+            return None
+        if type(event) is EndOfMessage:
+            self._chunks = None
+            self._section = None
+            self._advance(_CLIENT_END if self._server else _SERVER_END)
+        else:
+            self._advance(_CLIENT_DATA if self._server else _SERVER_DATA)
+        if self._server:
+            self.client_is_waiting_for_100_continue = False
+        return event
+
+    def _read_until_close(self) -> Event | None:
+        if self._buffer.has_data():
+            octets = self._buffer.take(len(self._buffer.data))
+            if self._left >= 0:
+                if len(octets) > self._left:
+                    raise LocalProtocolError(
+                        f"content of more than {self._limits.body} octets", 413
+                    )
+                self._left -= len(octets)
+            return Data(octets)
+        return EndOfMessage() if self._buffer.closed else None
+
+    def _incomplete(self) -> str:
+        if self._body == _LENGTH:
+            return f"peer closed connection without sending complete message body ({self._left} octets are missing)"
+        return "peer closed connection without sending complete message body (incomplete chunked read)"
+
+    # -- sending
+
+    def send(self, event: Event) -> bytes | None:
+        """The octets of an event of ours, or None for :class:`ConnectionClosed`: then close our side of the stream.
+
+        Raises :class:`LocalProtocolError` for an event that the state does not allow; our state is ERROR after that.
+        """
+        parts = self.send_with_data_passthrough(event)
+        if parts is None:
+            return None
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def send_with_data_passthrough(self, event: Event) -> list[bytes] | None:
+        """As :meth:`send`, in pieces; the data of a :class:`Data` is one of them, as it is."""
+        if self._our[self._joint] == _ERROR:
+            raise LocalProtocolError("Can't send data when our state is ERROR")
+        try:
+            return self._send(event)
+        except BaseException:
+            self._our_error()
+            raise
+
+    def send_failed(self) -> None:
+        """What :meth:`send` gave could not be sent: our state becomes ERROR."""
+        self._our_error()
+
+    def _send(self, event: Event) -> list[bytes] | None:
+        if type(event) is Data:
+            self._advance(_SERVER_DATA if self._server else _CLIENT_DATA)
+            return self._send_data(event)
+        if type(event) is EndOfMessage:
+            self._advance(_SERVER_END if self._server else _CLIENT_END)
+            return self._send_end(event)
+        if type(event) is ConnectionClosed:
+            self._advance(_SERVER_CLOSED if self._server else _CLIENT_CLOSED)
+            return None
+        if self._server:
+            if type(event) is Response:
+                return [self._send_response(event)]
+            if type(event) is InformationalResponse:
+                self._advance_informational(event.status_code)
+                fields = without(event.headers, _FRAMING)
+                return [
+                    field_lines(status_line(event.status_code, event.reason), fields)
+                ]
+        elif type(event) is Request:
+            return [self._send_request(event)]
+        raise LocalProtocolError(
+            f"the {self.our_role!r} can't send {type(event).__name__} in state {self.our_state!r}; "
+            f"legal for the connection: {', '.join(SYSTEM.legal(self._joint))}"
+        )
+
+    def _send_request(self, request: Request) -> bytes:
+        if request.http_version != b"1.1":
+            raise LocalProtocolError("only HTTP/1.1 is sent")
+        self._advance_request(request)
+        if request.headers.flags & CHUNKED:
+            self._send_body = _CHUNKED
+        else:
+            self._send_body = _LENGTH
+            self._send_left = max(0, request.headers.content_length)
+        return request_head(request)
+
+    def _send_response(self, response: Response) -> bytes:
+        """The head of a response, with the fields that its framing and its connection need (RFC 9112 §6, §9.6)."""
+        if response.http_version != b"1.1":
+            raise LocalProtocolError("only HTTP/1.1 is sent")
+        headers = response.headers
+        status_code = response.status_code
+        flags = headers.flags
+        written = headers.written
+        method = self.request_method
+        close = flags & CLOSE != 0
+        switching = status_code < 300 and _CONNECT_PROPOSED[self._joint]
+        self._send_left = 0
+        if status_code == 204 or switching:
+            self._send_body = _LENGTH
+            if flags & CHUNKED or headers.content_length >= 0:
+                written = without(headers, _FRAMING)
+        elif status_code == 304:
+            self._send_body = _LENGTH
+            if flags & CHUNKED:
+                written = without(headers, _TRANSFER_ENCODING)
+        elif headers.content_length >= 0 and not flags & CHUNKED:
+            self._send_body = _LENGTH
+            if method != b"HEAD":
+                self._send_left = headers.content_length
+        else:
+            # Content of unknown length: chunked for who understands it, otherwise until we close.
+            old = self.their_http_version is None or self.their_http_version == b"1.0"
+            self._send_body = _UNTIL_CLOSE if old else _CHUNKED
+            if old:
+                if flags & CHUNKED:
+                    written = without(headers, _FRAMING)
+                close = close or method != b"HEAD"
+            elif not flags & CHUNKED:
+                written = [*written, b"Transfer-Encoding", b"chunked"]
+            elif headers.content_length >= 0:
+                written = without(headers, _CONTENT_LENGTH)
+            if method == b"HEAD":
+                self._send_body = _LENGTH
+        if (
+            (close or not _KEEP_ALIVE[self._joint])
+            and not flags & CLOSE
+            and not switching
+        ):
+            written = self._add_close(response, written)
+        self._advance_response(status_code, close)
+        return field_lines(status_line(status_code, response.reason), written)
+
+    def _add_close(self, response: Response, written: list[bytes]) -> list[bytes]:
+        """``written`` with ``close`` in Connection, and without ``keep-alive`` (RFC 9112 §9.6)."""
+        options = {
+            option.lower()
+            for value in response.headers.get_all(b"connection")
+            for option in comma_list(value)
+        }
+        options.discard(b"keep-alive")
+        options.add(b"close")
+        kept: list[bytes] = []
+        for i in range(0, len(written), 2):
+            if written[i].lower() not in _CONNECTION:
+                kept.extend(written[i : i + 2])
+        return [*kept, b"Connection", b", ".join(sorted(options))]
+
+    def _send_data(self, event: Data) -> list[bytes]:
+        data = event.data
+        size = len(data)
+        if self._send_body == _CHUNKED:
+            return [chunk_line(size), data, b"\r\n"] if size else []
+        if self._send_body == _LENGTH:
+            if size > self._send_left:
+                raise LocalProtocolError(
+                    "Too much data for declared Content-Length, or for a message that has no content"
+                )
+            self._send_left -= size
+        return [data]
+
+    def _send_end(self, event: EndOfMessage) -> list[bytes]:
+        trailers = event.headers
+        if self._send_body == _CHUNKED:
+            return [field_lines(LAST_CHUNK, trailers.written)]
+        if self._send_left > 0 and self._send_body == _LENGTH:
+            raise LocalProtocolError(
+                f"Too little data for declared Content-Length: {self._send_left} octets are missing"
+            )
+        if len(trailers):
+            raise LocalProtocolError(
+                "trailers need the chunked transfer coding (RFC 9112 §7.1.2)"
+            )
+        return []
