@@ -1,0 +1,121 @@
+"""``interlock check`` and ``interlock draw``: the protocols' machines, proved and drawn from their tables."""
+
+import difflib
+import subprocess
+import time
+from collections.abc import Collection
+from typing import IO, Final
+
+import click
+
+from interlock.h1 import tables as h1
+from interlock.machine import Failure, Property, Report, System, dot, mermaid
+from interlock.machine import check as decide
+
+__all__ = ["PROTOCOLS", "check", "draw"]
+
+#: Every protocol that is written as tables: its name, its system, and what must hold for it.
+PROTOCOLS: Final[dict[str, tuple[System, tuple[Property, ...]]]] = {
+    "h1": (h1.SYSTEM, h1.PROPERTIES),
+}
+
+
+@click.command()
+@click.argument("protocols", metavar="[PROTOCOL]...", nargs=-1)
+@click.option("-q", "--quiet", is_flag=True, help="Print only what fails, and the summary.")
+def check(protocols: tuple[str, ...], quiet: bool) -> None:
+    """Decide every property of the protocols' machines, over all their reachable joint states.
+
+    Without PROTOCOL, checks them all.  A property that fails is printed with the shortest sequence of events that
+    leads to the failure, and the exit status is 1.
+    """
+    for name in protocols:
+        _known(name, PROTOCOLS, "protocol", "PROTOCOL")
+    decided = 0
+    failed = 0
+    for name in dict.fromkeys(protocols or PROTOCOLS):
+        system, properties = PROTOCOLS[name]
+        report = decide(system, properties)
+        decided += len(report.results)
+        failed += len(report.failures)
+        if not quiet:
+            click.echo(f"{name}: {_figures(report)}")
+        for title, failure in report.results:
+            if failure is not None:
+                click.echo(f"  {click.style('FAIL', fg='red')}  {name}: {title}")
+                click.echo(_explained(failure))
+            elif not quiet:
+                click.echo(f"  {click.style('ok', fg='green')}    {title}")
+    if failed:
+        click.echo(f"{failed} of {decided} properties fail")
+        click.get_current_context().exit(1)
+    click.echo(f"all {decided} properties hold")
+
+
+def _figures(report: Report) -> str:
+    """The figures of a report on one line, with the time that it takes to compile the system (in milliseconds)."""
+    system = report.system
+    start = time.perf_counter()
+    System(system.name, system.machines, system.couplings, system.sees)
+    elapsed = time.perf_counter() - start
+    figures = ", ".join(f"{number} {what}" for what, number in report.figures.items())
+    return f"{figures}; compiled in {elapsed * 1000:.1f} ms"
+
+
+def _explained(failure: Failure) -> str:
+    return f"        {failure.reason}\n        events: {' '.join(failure.trace) or 'none'}"
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["mermaid", "dot", "svg"]),
+    default="mermaid",
+    show_default=True,
+    help="Mermaid and DOT are text and need nothing; SVG needs Graphviz.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.File("w", encoding="utf-8", lazy=True),
+    default="-",
+    help="The file to write.  [default: standard output]",
+)
+def draw(name: str, form: str, output: IO[str]) -> None:
+    """Draw a protocol's machines from their tables: all of them (h1), or one (h1.client).
+
+    Solid arrows are triggered by events, dashed ones by the joint state of several machines.
+    """
+    names = [*PROTOCOLS, *(f"{p}.{m.name}" for p, (system, _) in PROTOCOLS.items() for m in system.machines)]
+    _known(name, names, "machine", "NAME")
+    protocol, _, machine = name.partition(".")
+    system, _ = PROTOCOLS[protocol]
+    if form == "mermaid":
+        output.write(mermaid(system, machine or None))
+        return
+    text = dot(system, machine or None)
+    output.write(_svg(text) if form == "svg" else text)
+
+
+def _known(name: str, names: Collection[str], kind: str, argument: str) -> None:
+    if name in names:
+        return
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise click.BadParameter(f"no {kind} {name!r}.{hint} Known: {', '.join(names)}.", param_hint=argument)
+
+
+def _svg(text: str) -> str:
+    """The drawing that Graphviz makes of the DOT ``text``."""
+    try:
+        made = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, check=True, encoding="utf-8")
+    except FileNotFoundError:
+        raise click.ClickException(
+            "SVG is made by Graphviz, and its command 'dot' was not found: install graphviz "
+            "(https://graphviz.org/download/), or use --format mermaid or --format dot."
+        ) from None
+    except subprocess.CalledProcessError as error:
+        raise click.ClickException(f"Graphviz failed: {error.stderr.strip()}") from None
+    return made.stdout
