@@ -144,6 +144,7 @@ class Connection:
         "_chunks",
         "_joint",
         "_left",
+        "_length",
         "_leniency",
         "_limits",
         "_our",
@@ -206,6 +207,7 @@ class Connection:
         self._section: FieldSection | None = None
         # The body on its way in, and the one on its way out: how it is framed, and how many octets are left of it.
         self._body = _LENGTH
+        self._length = 0
         self._left = 0
         self._chunks: ChunkedReader | None = None
         self._send_body = _LENGTH
@@ -398,8 +400,7 @@ class Connection:
         if headers.flags & CHUNKED:
             self._expect_chunks()
         else:
-            self._body = _LENGTH
-            self._left = headers.content_length if headers.content_length > 0 else 0
+            self._expect_length(max(0, headers.content_length))
         return request
 
     def _advance_request(self, request: Request) -> None:
@@ -423,6 +424,11 @@ class Connection:
         limit = self._limits.body
         if limit is not None and headers.content_length > limit:
             raise LocalProtocolError(f"content of more than {limit} octets", 413)
+
+    def _expect_length(self, octets: int) -> None:
+        self._body = _LENGTH
+        self._length = octets
+        self._left = octets
 
     def _expect_chunks(self) -> None:
         self._body = _CHUNKED
@@ -474,14 +480,12 @@ class Connection:
         if not content_allowed(self.request_method, status_code):
             if self.request_method != b"HEAD" and status_code != 304:
                 self._refuse_transfer_encoding(headers, status_code)
-            self._body = _LENGTH
-            self._left = 0
+            self._expect_length(0)
         elif headers.flags & CHUNKED:
             self._expect_chunks()
         elif headers.content_length >= 0:
             self._limit_length(headers)
-            self._body = _LENGTH
-            self._left = headers.content_length
+            self._expect_length(headers.content_length)
         else:
             self._body = _UNTIL_CLOSE
             self._left = -1 if self._limits.body is None else self._limits.body
@@ -555,7 +559,10 @@ class Connection:
 
     def _incomplete(self) -> str:
         if self._body == _LENGTH:
-            return f"peer closed connection without sending complete message body ({self._left} octets are missing)"
+            return (
+                "peer closed connection without sending complete message body "
+                f"(received {self._length - self._left} bytes, expected {self._length})"
+            )
         return "peer closed connection without sending complete message body (incomplete chunked read)"
 
     # -- sending
@@ -683,7 +690,14 @@ class Connection:
                 kept.extend(written[i : i + 2])
         return [*kept, b"Connection", b", ".join(sorted(options))]
 
+    @property
+    def trailers_can_be_sent(self) -> bool:
+        """Whether the message on its way out is chunked, so that it can have trailers (RFC 9112 §7.1.2)."""
+        return self._send_body == _CHUNKED
+
     def _send_data(self, event: Data) -> list[bytes]:
+        if not self._server:
+            self.client_is_waiting_for_100_continue = False
         data = event.data
         size = len(data)
         if self._send_body == _CHUNKED:
@@ -697,6 +711,8 @@ class Connection:
         return [data]
 
     def _send_end(self, event: EndOfMessage) -> list[bytes]:
+        if not self._server:
+            self.client_is_waiting_for_100_continue = False
         trailers = event.headers
         if self._send_body == _CHUNKED:
             return [field_lines(LAST_CHUNK, trailers.written)]

@@ -186,12 +186,16 @@ class StartLine:
         while True:
             if buffer.held or buffer.incoming or buffer.pos == len(buffer.data):
                 if not buffer.has_line():
+                    if buffer.held and buffer.held[0][0] == 0x20:
+                        raise LocalProtocolError("a start line begins with white space (RFC 9112 §2.2)")
                     self._start.examine(buffer.held, self._most, 414, "start line")
                     return None
                 self._start.reset()
             data = buffer.data
             pos = buffer.pos
             end = data.find(b"\r\n", pos)
+            if data[pos] == 0x20:
+                raise LocalProtocolError("a start line begins with white space (RFC 9112 §2.2)")
             if end < 0:
                 if buffer.has_line():
                     check_line(
