@@ -1,0 +1,113 @@
+"""What an application tells start_response, checked and turned into the head of a response (PEP 3333)."""
+
+from typing import Final
+
+from interlock.http.errors import LocalProtocolError
+from interlock.http.events import Response
+from interlock.http.fields import content_length, field_name, field_value, parsed_headers
+from interlock.http.octets import FIELD_VALUE, within
+from interlock.server.context import ServerContext
+
+__all__ = ["Head", "field_of"]
+
+#: PEP 3333: "applications are forbidden from using HTTP/1.1 hop-by-hop features or headers".  Those of
+#: wsgiref.util.is_hop_by_hop, and their modern kin (RFC 9110 §7.6.1).
+_HOP_BY_HOP: Final = frozenset(
+    b"""
+    connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer trailers
+    transfer-encoding upgrade
+    """.split()
+)
+#: How many of an application's status lines and field names are remembered.
+_REMEMBERED: Final = 1000
+
+_names: Final[dict[str, bytes]] = {}
+_statuses: Final[dict[str, tuple[int, bytes]]] = {}
+
+
+class Head:
+    """The head of a response as the application gave it.
+
+    ``status_code``; ``content_length``: octets, -1 where the application gave none.
+    """
+
+    __slots__ = ("_fields", "_reason", "content_length", "status_code")
+
+    def __init__(self, status: str, headers: list[tuple[str, str]]) -> None:
+        """Raises :class:`LocalProtocolError` for what is malformed or not for an application to say."""
+        known = _statuses.get(status) if type(status) is str else None
+        self.status_code, self._reason = known or _status(status)
+        self.content_length = -1
+        fields: list[tuple[bytes, bytes]] = []
+        for name, value in headers:
+            field = field_of(name, value)
+            if field[0] == b"content-length":
+                if self.content_length >= 0:
+                    raise LocalProtocolError("more than one Content-Length (RFC 9112 §6.3)")
+                self.content_length = content_length(field[1])
+                if self.status_code == 204:
+                    # RFC 9110 §8.6: there is none in a 204, but frameworks add it to every response.
+                    self.content_length = -1
+                    continue
+            fields.append(field)
+        self._fields: Final = fields
+
+    def response(self, context: ServerContext, length: int) -> Response:
+        """The event, with the fields that the server adds; ``length``: a Content-Length in octets to add, or -1."""
+        fields = self._fields
+        if length >= 0:
+            fields.append((b"content-length", b"%d" % length))
+        context.add_defaults(fields)
+        written: list[bytes] = []
+        for field in fields:
+            written += field
+        headers = parsed_headers(written, fields, length >= 0 or self.content_length >= 0, False)
+        return Response(status_code=self.status_code, headers=headers, reason=self._reason)
+
+
+def field_of(name: str, value: str) -> tuple[bytes, bytes]:
+    """A field as an application gives it, as octets, the name in lower case.
+
+    White space around the value is taken off.  Raises :class:`LocalProtocolError` for what is no native string, is
+    malformed, or belongs to the connection.
+    """
+    octets = _names.get(name) if type(name) is str else None
+    if octets is None:
+        octets = _name(name)
+    if type(value) is not str:
+        raise LocalProtocolError(f"the value of field {name} has to be a str, not {type(value).__name__} (PEP 3333)")
+    try:
+        return octets, field_value(value.encode("latin-1").strip(b" \t"))
+    except UnicodeEncodeError:
+        raise LocalProtocolError(f"the value of field {name} has characters that are no octets (PEP 3333)") from None
+
+
+def _name(name: str) -> bytes:
+    if not isinstance(name, str):
+        raise LocalProtocolError(f"a field name has to be a str, not {type(name).__name__} (PEP 3333)")
+    if not name.isascii():
+        raise LocalProtocolError(f"illegal field name {name[:64]!r} (RFC 9110 §5.1)")
+    octets = field_name(name.encode("ascii"))
+    if octets in _HOP_BY_HOP:
+        raise LocalProtocolError(f"the field {name} belongs to the connection, not to the application (PEP 3333)")
+    if len(_names) < _REMEMBERED:
+        _names[name] = octets
+    return octets
+
+
+def _status(status: str) -> tuple[int, bytes]:
+    """The code and the reason in "200 OK"; the reason may be empty, the space before it may not be left out."""
+    if not isinstance(status, str):
+        raise LocalProtocolError(f"the status has to be a str, not {type(status).__name__} (PEP 3333)")
+    digits = status[:3]
+    if len(digits) < 3 or not digits.isascii() or not digits.isdigit() or status[3:4] != " " or digits < "200":
+        raise LocalProtocolError(f"bad status {status[:64]!r}: it has to look like '200 OK' (PEP 3333)")
+    try:
+        reason = status[4:].encode("latin-1")
+    except UnicodeEncodeError:
+        raise LocalProtocolError(f"the status {status[:64]!r} has characters that are no octets (PEP 3333)") from None
+    if not within(reason, FIELD_VALUE):
+        raise LocalProtocolError(f"illegal character in status {status[:64]!r} (RFC 9112 §4)")
+    if len(_statuses) < _REMEMBERED:
+        _statuses[status] = (int(digits), reason)
+    return int(digits), reason
