@@ -1,0 +1,23 @@
+"""What all tests share.  Keep it small: what a few share stands in a module beside them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """The directory that README.md, docs/ and tests/ stand in; src/ too, unless an installed wheel is tested."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Material shared between repositories: $INTERLOCK_SHARED, or the directory ``shared`` beside this checkout."""
+    path = Path(os.environ.get("INTERLOCK_SHARED") or ROOT.parent / "shared")
+    if not path.is_dir():
+        pytest.skip(f"{path} is not there; set INTERLOCK_SHARED to the directory of shared material")
+    return path

@@ -1,0 +1,42 @@
+"""The Python of README.md and CONTRIBUTING.md runs, and what they name is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from interlock import h1
+
+PAGES = ("README.md", "CONTRIBUTING.md")
+ROOT = Path(__file__).parent.parent
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+def snippets(language: str) -> list[tuple[str, int, str]]:
+    """Every block of ``language`` on the pages: (page, line, text)."""
+    found = []
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for block in FENCE.finditer(text):
+            if block[1] == language:
+                found.append((page, text.count("\n", 0, block.start()) + 2, block[2]))
+    return found
+
+
+@pytest.mark.parametrize(("page", "line", "text"), snippets("python"), ids=lambda value: str(value)[:20].strip())
+def test_python_runs(page: str, line: int, text: str) -> None:
+    if not hasattr(h1, "Connection"):
+        pytest.skip("there is no engine yet")
+    code = compile("\n" * (line - 1) + text, page, "exec")
+    exec(code, {"__name__": "snippet"})
+
+
+def test_readme_has_python() -> None:
+    assert any(page == "README.md" for page, _, _ in snippets("python"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for target in LINK.findall((ROOT / page).read_text(encoding="utf-8")):
+        assert (ROOT / target).exists() or target.startswith("src/"), f"{page} links to {target}, which is not there"
