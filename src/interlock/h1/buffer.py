@@ -54,9 +54,7 @@ class ReceiveBuffer:
         """Go on to ``incoming``, once ``data`` is used up."""
         if not self.incoming:
             return False
-        self.data = (
-            self.incoming[0] if len(self.incoming) == 1 else b"".join(self.incoming)
-        )
+        self.data = self.incoming[0] if len(self.incoming) == 1 else b"".join(self.incoming)
         self.pos = 0
         self.incoming.clear()
         return True

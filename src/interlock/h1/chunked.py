@@ -76,18 +76,14 @@ class ChunkedReader:
                 return EndOfMessage(headers=self._section.headers(True))
             line = self._line(
                 buffer,
-                0
-                if self._where == _END
-                else _SIZE_DIGITS + self._limits.chunk_extension,
+                0 if self._where == _END else _SIZE_DIGITS + self._limits.chunk_extension,
             )
             if line is None:
                 return None
             self._overhead += len(line) + 2
             if self._where == _END:
                 if line:
-                    raise LocalProtocolError(
-                        f"no CRLF behind a chunk but {excerpt(line)} (RFC 9112 §7.1)"
-                    )
+                    raise LocalProtocolError(f"no CRLF behind a chunk but {excerpt(line)} (RFC 9112 §7.1)")
                 self._where = _LINE
             else:
                 self._begin(line)
@@ -120,23 +116,13 @@ class ChunkedReader:
             raise LocalProtocolError(f"bad chunk size {excerpt(line)} (RFC 9112 §7.1)")
         if at < len(line):
             check_line(line, len(line), 400, "chunk line")
-            if len(
-                line
-            ) - at > self._limits.chunk_extension or not _EXTENSIONS.fullmatch(
-                line, at
-            ):
-                raise LocalProtocolError(
-                    f"bad chunk extension {excerpt(line[at:])} (RFC 9112 §7.1.1)"
-                )
+            if len(line) - at > self._limits.chunk_extension or not _EXTENSIONS.fullmatch(line, at):
+                raise LocalProtocolError(f"bad chunk extension {excerpt(line[at:])} (RFC 9112 §7.1.1)")
         size = int(digits, 16)
         if size > 0x7FFF_FFFF_FFFF_FFFF:
-            raise LocalProtocolError(
-                f"chunk size {excerpt(digits)} is beyond 2^63 - 1 (RFC 9112 §7.1)"
-            )
+            raise LocalProtocolError(f"chunk size {excerpt(digits)} is beyond 2^63 - 1 (RFC 9112 §7.1)")
         if self._limits.body is not None and size > self._limits.body - self.received:
-            raise LocalProtocolError(
-                f"content of more than {self._limits.body} octets", 413
-            )
+            raise LocalProtocolError(f"content of more than {self._limits.body} octets", 413)
         if self._overhead > max(self._limits.chunk_overhead, self.received):
             raise LocalProtocolError("more framing than content (RFC 9112 §7.1.1)")
         self.received += size

@@ -102,23 +102,15 @@ _SENTINELS: Final[list[Sentinel]] = [getattr(sentinels, name) for name in _STATE
 
 
 def _codes(machine: str) -> list[int]:
-    return [
-        _STATES.index(SYSTEM.state(joint, machine))
-        for joint in range(len(SYSTEM.joints))
-    ]
+    return [_STATES.index(SYSTEM.state(joint, machine)) for joint in range(len(SYSTEM.joints))]
 
 
 _CLIENT_STATE: Final = _codes("client")
 _SERVER_STATE: Final = _codes("server")
 #: Per joint state: whether the connection may serve another exchange.
-_KEEP_ALIVE: Final = [
-    SYSTEM.state(joint, "keep_alive") == "ENABLED"
-    for joint in range(len(SYSTEM.joints))
-]
+_KEEP_ALIVE: Final = [SYSTEM.state(joint, "keep_alive") == "ENABLED" for joint in range(len(SYSTEM.joints))]
 #: Per joint state: whether a CONNECT is proposed.
-_CONNECT_PROPOSED: Final = [
-    SYSTEM.state(joint, "connect") == "PROPOSED" for joint in range(len(SYSTEM.joints))
-]
+_CONNECT_PROPOSED: Final = [SYSTEM.state(joint, "connect") == "PROPOSED" for joint in range(len(SYSTEM.joints))]
 
 # How the body of the message in hand is framed (RFC 9112 §6.3).
 _LENGTH: Final = 0
@@ -173,12 +165,8 @@ class Connection:
     ) -> None:
         if our_role is not CLIENT and our_role is not SERVER:
             raise ValueError(f"expected CLIENT or SERVER, not {our_role!r}")
-        if our_role is SERVER and (
-            leniency.obs_fold or leniency.repeated_content_length
-        ):
-            raise ValueError(
-                "a server does not take obs_fold or repeated_content_length: these flags are for clients"
-            )
+        if our_role is SERVER and (leniency.obs_fold or leniency.repeated_content_length):
+            raise ValueError("a server does not take obs_fold or repeated_content_length: these flags are for clients")
         self.our_role: Final = our_role
         self.their_role: Final = CLIENT if our_role is SERVER else SERVER
         #: The version of the peer's last message head, or None before there was one.
@@ -190,9 +178,7 @@ class Connection:
         if limits is None:
             limits = Limits()
         if max_incomplete_event_size is not None:
-            limits = Limits(
-                request_line=max_incomplete_event_size, head=max_incomplete_event_size
-            )
+            limits = Limits(request_line=max_incomplete_event_size, head=max_incomplete_event_size)
         self._limits: Final = limits
         self._leniency: Final = leniency
         self._server: Final = our_role is SERVER
@@ -260,11 +246,7 @@ class Connection:
             return "idle" if self._start is None and self._buffer.empty() else "head"
         if their == _MUST_CLOSE:
             our = self._our[self._joint]
-            return (
-                "close"
-                if our == _MUST_CLOSE or our == _CLOSED or our == _ERROR
-                else "application"
-            )
+            return "close" if our == _MUST_CLOSE or our == _CLOSED or our == _ERROR else "application"
         if their == _CLOSED or their == _ERROR:
             our = self._our[self._joint]
             return "nothing" if our == _CLOSED or our == _ERROR else "application"
@@ -287,9 +269,7 @@ class Connection:
         """Get ready for the next request and response.  Legal when both ends are DONE (RFC 9112 §9.3)."""
         joint = _TABLE[self._joint * _N + _NEXT_CYCLE]
         if joint < 0:
-            raise LocalProtocolError(
-                f"not in a reusable state: {SYSTEM.illegal(self._joint, _NEXT_CYCLE)}"
-            )
+            raise LocalProtocolError(f"not in a reusable state: {SYSTEM.illegal(self._joint, _NEXT_CYCLE)}")
         self._joint = joint
         self.request_method = b""
 
@@ -416,9 +396,7 @@ class Connection:
             event += 4
         self._advance(event)
         self.request_method = request.method
-        self.client_is_waiting_for_100_continue = (
-            flags & EXPECT_CONTINUE != 0 and not old
-        )
+        self.client_is_waiting_for_100_continue = flags & EXPECT_CONTINUE != 0 and not old
 
     def _limit_length(self, headers: Headers) -> None:
         limit = self._limits.body
@@ -435,9 +413,7 @@ class Connection:
         section = self._section
         size = 0 if section is None else section.size
         count = 0 if section is None else section.count
-        self._chunks = ChunkedReader(
-            self._limits, FieldSection(self._limits, self._leniency, size, count)
-        )
+        self._chunks = ChunkedReader(self._limits, FieldSection(self._limits, self._leniency, size, count))
 
     def _read_response(self) -> Event | None:
         line = self._read_start_line(0)
@@ -470,13 +446,9 @@ class Connection:
         )
         if headers.flags & CHUNKED:
             if version == b"1.0":
-                raise LocalProtocolError(
-                    "Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)"
-                )
+                raise LocalProtocolError("Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)")
             if headers.content_length >= 0:
-                raise LocalProtocolError(
-                    "both Transfer-Encoding and Content-Length (RFC 9112 §6.3)"
-                )
+                raise LocalProtocolError("both Transfer-Encoding and Content-Length (RFC 9112 §6.3)")
         if not content_allowed(self.request_method, status_code):
             if self.request_method != b"HEAD" and status_code != 304:
                 self._refuse_transfer_encoding(headers, status_code)
@@ -489,19 +461,13 @@ class Connection:
         else:
             self._body = _UNTIL_CLOSE
             self._left = -1 if self._limits.body is None else self._limits.body
-        close = (
-            version == b"1.0"
-            or headers.flags & CLOSE != 0
-            or self._body == _UNTIL_CLOSE
-        )
+        close = version == b"1.0" or headers.flags & CLOSE != 0 or self._body == _UNTIL_CLOSE
         self._advance_response(status_code, close)
         return response
 
     def _refuse_transfer_encoding(self, headers: Headers, status_code: int) -> None:
         if headers.flags & CHUNKED:
-            raise LocalProtocolError(
-                f"Transfer-Encoding in a response with status {status_code} (RFC 9112 §6.1)"
-            )
+            raise LocalProtocolError(f"Transfer-Encoding in a response with status {status_code} (RFC 9112 §6.1)")
 
     def _advance_informational(self, status_code: int) -> None:
         self._advance(_SWITCH_UPGRADE if status_code == 101 else _INFORMATIONAL)
@@ -550,9 +516,7 @@ class Connection:
             octets = self._buffer.take(len(self._buffer.data))
             if self._left >= 0:
                 if len(octets) > self._left:
-                    raise LocalProtocolError(
-                        f"content of more than {self._limits.body} octets", 413
-                    )
+                    raise LocalProtocolError(f"content of more than {self._limits.body} octets", 413)
                 self._left -= len(octets)
             return Data(octets)
         return EndOfMessage() if self._buffer.closed else None
@@ -607,9 +571,7 @@ class Connection:
             if type(event) is InformationalResponse:
                 self._advance_informational(event.status_code)
                 fields = without(event.headers, _FRAMING)
-                return [
-                    field_lines(status_line(event.status_code, event.reason), fields)
-                ]
+                return [field_lines(status_line(event.status_code, event.reason), fields)]
         elif type(event) is Request:
             return [self._send_request(event)]
         raise LocalProtocolError(
@@ -666,22 +628,14 @@ class Connection:
                 written = without(headers, _CONTENT_LENGTH)
             if method == b"HEAD":
                 self._send_body = _LENGTH
-        if (
-            (close or not _KEEP_ALIVE[self._joint])
-            and not flags & CLOSE
-            and not switching
-        ):
+        if (close or not _KEEP_ALIVE[self._joint]) and not flags & CLOSE and not switching:
             written = self._add_close(response, written)
         self._advance_response(status_code, close)
         return field_lines(status_line(status_code, response.reason), written)
 
     def _add_close(self, response: Response, written: list[bytes]) -> list[bytes]:
         """``written`` with ``close`` in Connection, and without ``keep-alive`` (RFC 9112 §9.6)."""
-        options = {
-            option.lower()
-            for value in response.headers.get_all(b"connection")
-            for option in comma_list(value)
-        }
+        options = {option.lower() for value in response.headers.get_all(b"connection") for option in comma_list(value)}
         options.discard(b"keep-alive")
         options.add(b"close")
         kept: list[bytes] = []
@@ -694,6 +648,11 @@ class Connection:
     def trailers_can_be_sent(self) -> bool:
         """Whether the message on its way out is chunked, so that it can have trailers (RFC 9112 §7.1.2)."""
         return self._send_body == _CHUNKED
+
+    @property
+    def ends_by_close(self) -> bool:
+        """Whether only our closing ends the message on its way out (RFC 9112 §6.3)."""
+        return self._send_body == _UNTIL_CLOSE and self._our[self._joint] == _SEND_BODY
 
     def _send_data(self, event: Data) -> list[bytes]:
         if not self._server:
@@ -721,7 +680,5 @@ class Connection:
                 f"Too little data for declared Content-Length: {self._send_left} octets are missing"
             )
         if len(trailers):
-            raise LocalProtocolError(
-                "trailers need the chunked transfer coding (RFC 9112 §7.1.2)"
-            )
+            raise LocalProtocolError("trailers need the chunked transfer coding (RFC 9112 §7.1.2)")
         return []

@@ -64,9 +64,7 @@ def _version(octets: bytes) -> bytes:
         and octets[6] == 0x2E
         and within(octets[5:6] + octets[7:], DIGIT)
     ):
-        raise LocalProtocolError(
-            f"HTTP version {excerpt(octets)} is not spoken here (RFC 9112 §2.3)", 505
-        )
+        raise LocalProtocolError(f"HTTP version {excerpt(octets)} is not spoken here (RFC 9112 §2.3)", 505)
     raise LocalProtocolError(f"bad HTTP version {excerpt(octets)} (RFC 9112 §2.3)")
 
 
@@ -75,9 +73,7 @@ class RequestLine:
 
     __slots__ = ("http_version", "method", "origin", "target")
 
-    def __init__(
-        self, method: bytes, target: bytes, http_version: bytes, origin: bytes
-    ) -> None:
+    def __init__(self, method: bytes, target: bytes, http_version: bytes, origin: bytes) -> None:
         self.method: Final = method
         self.target: Final = target
         self.http_version: Final = http_version
@@ -88,16 +84,12 @@ def parse_request_line(line: bytes, obs_text: bool) -> RequestLine:
     """``method SP request-target SP HTTP-version``, exactly (RFC 9112 §3)."""
     parts = line.split(b" ")
     if len(parts) != 3:
-        raise LocalProtocolError(
-            f"a request line is method SP target SP version, not {excerpt(line)} (RFC 9112 §3)"
-        )
+        raise LocalProtocolError(f"a request line is method SP target SP version, not {excerpt(line)} (RFC 9112 §3)")
     method, target, version = parts
     if method not in _METHODS and (not method or not within(method, TCHAR)):
         raise LocalProtocolError(f"illegal method {excerpt(method)} (RFC 9110 §9.1)")
     http_version = _version(version)
-    return RequestLine(
-        method, target, http_version, check_target(method, target, obs_text)
-    )
+    return RequestLine(method, target, http_version, check_target(method, target, obs_text))
 
 
 def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
@@ -108,12 +100,7 @@ def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
     version, _, rest = line.partition(b" ")
     http_version = _version(version)
     code = rest[:3]
-    if (
-        len(code) != 3
-        or not within(code, DIGIT)
-        or code[0] == 0x30
-        or (len(rest) > 3 and rest[3] != 0x20)
-    ):
+    if len(code) != 3 or not within(code, DIGIT) or code[0] == 0x30 or (len(rest) > 3 and rest[3] != 0x20):
         raise LocalProtocolError(f"bad status line {excerpt(line)} (RFC 9112 §4)")
     if not within(rest, FIELD_VALUE):
         raise LocalProtocolError(f"illegal reason {excerpt(rest[4:])} (RFC 9112 §4)")
@@ -231,9 +218,7 @@ class FieldSection:
         "size",
     )
 
-    def __init__(
-        self, limits: Limits, leniency: Leniency, size: int, count: int
-    ) -> None:
+    def __init__(self, limits: Limits, leniency: Leniency, size: int, count: int) -> None:
         self._limits: Final = limits
         self._leniency: Final = leniency
         self._start: Final = LineStart()
@@ -285,9 +270,7 @@ class FieldSection:
             buffer.pos = end
             if buffer.has_line() and buffer.data.find(b"\r\n", buffer.pos) < 0:
                 line = buffer.data[buffer.pos : buffer.data.find(b"\n", buffer.pos) + 1]
-                check_line(
-                    line, self._limits.head - self.size - 2, 431, "field section"
-                )
+                check_line(line, self._limits.head - self.size - 2, 431, "field section")
 
     def _add(self, first: int, behind: int) -> None:
         """Validate the names in ``_parts[first:behind]`` and add the fields.  The values' octets have been checked."""
@@ -306,17 +289,11 @@ class FieldSection:
     def _unusual(self, name: bytes, value: bytes) -> bytes:
         """The lower-case form of a name that is not a known one; or the error that says what is wrong with the line."""
         if name[:1] in (b" ", b"\t"):
-            raise LocalProtocolError(
-                "a line starts with white space: line folding is obsolete (RFC 9112 §2.2, §5.2)"
-            )
+            raise LocalProtocolError("a line starts with white space: line folding is obsolete (RFC 9112 §2.2, §5.2)")
         if value is NO_COLON:
-            raise LocalProtocolError(
-                f"field line without a colon: {excerpt(name)} (RFC 9112 §5)"
-            )
+            raise LocalProtocolError(f"field line without a colon: {excerpt(name)} (RFC 9112 §5)")
         if name[-1:] in (b" ", b"\t"):
-            raise LocalProtocolError(
-                f"white space before the colon: {excerpt(name)} (RFC 9112 §5.1)"
-            )
+            raise LocalProtocolError(f"white space before the colon: {excerpt(name)} (RFC 9112 §5.1)")
         return field_name(name)
 
     def _refuse(self, data: bytes, pos: int, end: int, before: int) -> None:
@@ -347,9 +324,7 @@ class FieldSection:
         ]
         if len(values) < 2 or len(set(values)) > 1:
             return
-        places = [
-            i for i, (name, _) in enumerate(self._items) if name == b"content-length"
-        ]
+        places = [i for i, (name, _) in enumerate(self._items) if name == b"content-length"]
         for i in reversed(places[1:]):
             del self._items[i]
             del self._parts[2 * i : 2 * i + 2]

@@ -72,9 +72,7 @@ SERVER: Final = Machine(
     {
         "IDLE": {
             "Request": To("SEND_RESPONSE", "RFC 9112 §2.1"),
-            "Response": To(
-                "SEND_BODY", "RFC 9110 §15.5.9"
-            ),  # a 408 or 400 answers what never became a request
+            "Response": To("SEND_BODY", "RFC 9110 §15.5.9"),  # a 408 or 400 answers what never became a request
             "ConnectionClosed": To("CLOSED", "RFC 9112 §9.6"),
             "Error": To("ERROR", "RFC 9112 §9.5"),
         },
@@ -243,12 +241,7 @@ def _requests() -> dict[str, dict[str, str]]:
     for upgrade in (False, True):
         for connect in (False, True):
             for close in (False, True):
-                name = (
-                    "client.Request"
-                    + connect * ".connect"
-                    + upgrade * ".upgrade"
-                    + close * ".close"
-                )
+                name = "client.Request" + connect * ".connect" + upgrade * ".upgrade" + close * ".close"
                 seen = {"client": "Request", "server": "Request"}
                 if close:
                     seen["keep_alive"] = "Disable"

@@ -71,9 +71,7 @@ def request_head(request: Request) -> bytes:
     for i in range(len(names)):
         if names[i][0] != b"host":
             ordered.extend(written[2 * i : 2 * i + 2])
-    return field_lines(
-        b"%b %b HTTP/1.1\r\n" % (request.method, request.target), ordered
-    )
+    return field_lines(b"%b %b HTTP/1.1\r\n" % (request.method, request.target), ordered)
 
 
 def without(headers: Headers, names: frozenset[bytes]) -> list[bytes]:
