@@ -1,0 +1,19 @@
+"""The ``interlock`` command."""
+
+import click
+
+from interlock.cli.machines import check, draw
+from interlock.cli.serve import serve
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="interlock")
+def main() -> None:
+    """HTTP as interlocking state machines: a server for WSGI and ASGI, and the machines behind it."""
+
+
+main.add_command(serve)
+main.add_command(check)
+main.add_command(draw)

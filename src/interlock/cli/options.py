@@ -1,0 +1,158 @@
+"""The values that options of the command line take, and the options that stand for limits and timeouts.
+
+Every field of :class:`~interlock.http.limits.Limits` and :class:`~interlock.http.limits.Timeouts` is an option, named
+after it: ``--limit-request-line``, ``--timeout-keep-alive``.  Their defaults are read from there; what stands here is
+their help.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Final
+
+import click
+
+from interlock.http.limits import Limits, Timeouts
+from interlock.server.sockets import parse_bind
+
+__all__ = ["bind", "limits_from", "mode", "timeouts_from", "with_limits", "with_timeouts"]
+
+_LIMIT_HELP: Final = {
+    "request_line": "The request line. Beyond it: 414.",
+    "head": "All fields of a request, trailers included. Beyond it: 431.",
+    "fields": "How many fields a request has, trailers included. Beyond it: 431.",
+    "chunk_extension": "The extensions of one chunk.",
+    "chunk_overhead": "The framing of a chunked body beyond that of its content, unless the content is larger.",
+    "body": "The content of a request. Beyond it: 413.",
+    "read_buffer": "What is received ahead of what the application has taken.",
+    "write_buffer": "What the application has sent ahead of what the client has taken.",
+    "drain": "What is read and dropped of a body that nobody wants, so that its connection can be kept.",
+    "connections": "Connections at the same time, in one worker.",
+    "connections_per_ip": "Connections at the same time from one IP address, in one worker.",
+}
+_TIMEOUT_HELP: Final = {
+    "tls_handshake": "The TLS handshake.",
+    "head": "A request's head, from its first octet; the first one also from the connection's start.",
+    "keep_alive": "The next request on an idle connection.",
+    "body": "Between two pieces of a request's body.",
+    "body_grace": "How long a body may be slower than --timeout-body-rate.",
+    "body_rate": "What a body has to bring on the average, in octets a second.",
+    "write": "A client that takes nothing of what is sent to it.",
+    "write_rate": "What a client has to take while it is sent to, in octets a second.",
+    "linger": "How long the client may go on sending after the last response before its connection is cut.",
+    "shutdown": "Requests that run when the server is told to stop; and as long again for the application's shutdown.",
+}
+#: Limits that count something else than octets.
+_COUNTS: Final = frozenset(("fields", "connections", "connections_per_ip"))
+#: Limits that can be 0.
+_ZERO: Final = frozenset(("chunk_extension", "chunk_overhead", "body", "drain"))
+#: Timeouts that are rates.
+_RATES: Final = frozenset(("body_rate", "write_rate"))
+_SUFFIXES: Final = {"k": 1024, "m": 1024 * 1024, "g": 1024 * 1024 * 1024}
+#: What None is called.
+_NONE: Final = "none"
+
+
+def _number(lowest: int, *, suffixes: bool, optional: bool) -> Callable[[str], int | None]:
+    """What reads a whole number; with ``suffixes`` it may end in k, M or G; ``none`` may stand for None."""
+
+    def read(text: str) -> int | None:
+        given = text.strip().lower()
+        if optional and given == _NONE:
+            return None
+        digits, factor = given, 1
+        if suffixes and given[-1:] in _SUFFIXES:
+            digits, factor = given[:-1], _SUFFIXES[given[-1]]
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > 15:
+            form = "a number of octets, which may end in k, M or G" if suffixes else "a whole number"
+            raise click.BadParameter(f"{text!r} is not {form}{f', nor {_NONE}' if optional else ''}.")
+        number = int(digits) * factor
+        if number < lowest:
+            raise click.BadParameter(f"{text} is less than {lowest}{f' ({_NONE}: no limit)' if optional else ''}.")
+        return number
+
+    return read
+
+
+def _seconds(text: str) -> float:
+    """What reads a finite number of seconds, not negative; or, written the same way, of octets a second."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a number.") from None
+    if not math.isfinite(number) or number < 0:
+        raise click.BadParameter(f"{text} is not a finite number from 0 on.")
+    return number
+
+
+def bind(text: str) -> str:
+    """Where to listen, if :func:`~interlock.server.sockets.parse_bind` can read it."""
+    try:
+        parse_bind(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
+    return text
+
+
+def mode(text: str) -> int:
+    """Permissions, from three octal digits."""
+    if not 3 <= len(text) <= 4 or set(text) - set("01234567") or int(text, 8) > 0o777:
+        raise click.BadParameter(f"{text!r} is not three octal digits, such as 660.")
+    return int(text, 8)
+
+
+Command = Callable[..., Any]
+
+
+def with_limits(command: Command) -> Command:
+    """Give ``command`` an option for each limit."""
+    for limit in reversed(fields(Limits)):
+        counts = limit.name in _COUNTS
+        number = _number(int(limit.name not in _ZERO), suffixes=not counts, optional=limit.default is None)
+        command = click.option(
+            _flag("limit", limit.name),
+            type=number,
+            default=_shown(limit.default, suffixes=not counts),
+            metavar="NUMBER" if counts else "SIZE",
+            show_default=True,
+            help=_LIMIT_HELP[limit.name],
+        )(command)
+    return command
+
+
+def with_timeouts(command: Command) -> Command:
+    """Give ``command`` an option for each timeout."""
+    for timeout in reversed(fields(Timeouts)):
+        command = click.option(
+            _flag("timeout", timeout.name),
+            type=_seconds,
+            default=f"{timeout.default:g}",
+            metavar="RATE" if timeout.name in _RATES else "SECONDS",
+            show_default=True,
+            help=_TIMEOUT_HELP[timeout.name],
+        )(command)
+    return command
+
+
+def limits_from(options: dict[str, Any]) -> Limits:
+    """The limits among the values of a command's options, which are taken out of them."""
+    return Limits(**{limit.name: options.pop(f"limit_{limit.name}") for limit in fields(Limits)})
+
+
+def timeouts_from(options: dict[str, Any]) -> Timeouts:
+    """The timeouts among the values of a command's options, which are taken out of them."""
+    return Timeouts(**{timeout.name: options.pop(f"timeout_{timeout.name}") for timeout in fields(Timeouts)})
+
+
+def _flag(kind: str, name: str) -> str:
+    return f"--{kind}-{name.replace('_', '-')}"
+
+
+def _shown(limit: int | None, *, suffixes: bool) -> str:
+    """A default as it is written on a command line."""
+    if limit is None:
+        return _NONE
+    for suffix, factor in (("M", 1024 * 1024), ("k", 1024)):
+        if suffixes and limit and limit % factor == 0:
+            return f"{limit // factor}{suffix}"
+    return str(limit)

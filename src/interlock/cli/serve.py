@@ -1,0 +1,116 @@
+"""``interlock serve``: the options of a server, and how it starts and ends."""
+
+import os
+import sys
+from typing import Any, Final
+
+import click
+
+from interlock.cli.options import bind, limits_from, mode, timeouts_from, with_limits, with_timeouts
+from interlock.server import config as server
+from interlock.server.config import Config
+from interlock.server.errors import StartError
+from interlock.server.supervisor import complain
+from interlock.server.supervisor import serve as run
+
+__all__ = ["serve"]
+
+_EPILOG: Final = """\
+A SIZE is a number of octets; 64k and 16M are 1024 and 1024 * 1024 times as much. A timeout of 0 waits for ever.
+
+Each option can be set by an environment variable too: --tls-cert by INTERLOCK_TLS_CERT, APPLICATION by INTERLOCK_APP,
+several of --bind by INTERLOCK_BIND with spaces between them. The password of an encrypted private key is only taken
+from INTERLOCK_TLS_KEY_PASSWORD. The command line goes before the environment.
+
+SIGTERM or SIGINT: accept no more, finish what runs, for at most --timeout-shutdown, and end. A second one: end at once.
+
+\b
+Exit status:
+  0    it has served, and ended as it was told
+  1    it could not start, or its workers could not be replaced
+  2    the command line, or the environment, was wrong
+  3    of a worker process: it could not start
+  128+ the number of the signal that ended it before it served, or that forced its end
+"""
+
+_CONTEXT: Final = {"auto_envvar_prefix": "INTERLOCK", "show_default": True, "max_content_width": 110}
+
+
+@click.command(context_settings=_CONTEXT, epilog=_EPILOG)
+@click.argument("app", metavar="[APPLICATION]", required=False, envvar="INTERLOCK_APP")
+@click.option(
+    "--bind",
+    "-b",
+    type=bind,
+    multiple=True,
+    default=[server.DEFAULT_BIND],
+    metavar="ADDRESS",
+    help="Where to listen: host:port, host, :port (every IPv4 address), [ipv6]:port, unix:path or fd://number. "
+    "[::]:port takes IPv4 too; port 0 is one that the system chooses. Can be given several times.",
+)
+@click.option("--workers", "-w", type=click.IntRange(1), default=1, help="Processes that share the addresses.")
+@click.option(
+    "--threads",
+    "-t",
+    type=click.IntRange(1),
+    default=server.DEFAULT_THREADS,
+    help="Threads of each worker that run a WSGI application.",
+)
+@click.option("--interface", type=click.Choice(server.INTERFACES), default="auto", help="What the application speaks.")
+@click.option("--factory", is_flag=True, show_default=False, help="Call what is named: it makes the application.")
+@click.option(
+    "--app-dir", default="", metavar="DIRECTORY", show_default="the current one", help="Where to look for the module."
+)
+@click.option("--root-path", default="", metavar="PATH", show_default=False, help="Where the application is mounted.")
+@click.option("--lifespan", type=click.Choice(server.LIFESPANS), default="auto", help="ASGI's startup and shutdown.")
+@click.option("--tls-cert", metavar="FILE", help="The certificate chain, in PEM form. With it, serve https.")
+@click.option("--tls-key", metavar="FILE", help="Its private key, in PEM form; default: in the same file.")
+@click.option("--access-log", metavar="FILE", help="A line for each request goes to this file; -: standard output.")
+@click.option("--access-log-format", type=click.Choice(server.ACCESS_LOG_FORMATS), default="combined")
+@click.option(
+    "--log-level", type=click.Choice(server.LOG_LEVELS), default="info", help="Of what goes to standard error."
+)
+@click.option(
+    "--loop", type=click.Choice(server.LOOPS), default="auto", help="The event loop; auto: uvloop if it is there."
+)
+@click.option(
+    "--backlog", type=click.IntRange(1), default=server.DEFAULT_BACKLOG, help="Connections that wait to be accepted."
+)
+@click.option(
+    "--unix-mode", type=mode, metavar="OCTAL", show_default="by umask", help="The permissions of unix sockets."
+)
+@click.option("--no-server-header", is_flag=True, show_default=False, help="Add no Server field.")
+@click.option("--no-date-header", is_flag=True, show_default=False, help="Add no Date field.")
+@click.option(
+    "--obs-text-in-target",
+    is_flag=True,
+    show_default=False,
+    help="Let octets beyond ASCII stand in a request target: what is in front of this server may read them otherwise.",
+)
+@with_limits
+@with_timeouts
+def serve(no_server_header: bool, no_date_header: bool, **options: Any) -> None:
+    """Serve a WSGI or ASGI application over HTTP.
+
+    APPLICATION is module:attribute, where the attribute may be dotted or a call such as create_app("test"); a module
+    alone stands for its app or application. Without it a demo is served, which shows the request it received.
+    """
+    limits = limits_from(options)
+    timeouts = timeouts_from(options)
+    try:
+        config = Config(
+            server_header=not no_server_header,
+            date_header=not no_date_header,
+            tls_key_password=os.environ.get("INTERLOCK_TLS_KEY_PASSWORD"),
+            limits=limits,
+            timeouts=timeouts,
+            **options,
+        )
+    except ValueError as error:
+        raise click.UsageError(f"{error}.") from None
+    try:
+        status = run(config)
+    except StartError as error:
+        complain(error.report())
+        status = 1
+    sys.exit(status)

@@ -1,0 +1,122 @@
+"""All that a server can be told, in one frozen object.
+
+What a command line, an environment or a program gives is validated here, once, so that whoever reads an option need
+not doubt it.  What only the system can say (whether a port is free, a file readable) is found out at the start.
+"""
+
+import os
+from dataclasses import dataclass, field
+from typing import Final
+
+from interlock.http.limits import Limits, Timeouts
+from interlock.server.sockets import Address, parse_bind
+
+__all__ = [
+    "ACCESS_LOG_FORMATS",
+    "DEFAULT_BACKLOG",
+    "DEFAULT_BIND",
+    "DEFAULT_THREADS",
+    "INTERFACES",
+    "LIFESPANS",
+    "LOG_LEVELS",
+    "LOOPS",
+    "Config",
+]
+
+INTERFACES: Final = ("auto", "wsgi", "asgi")
+LOOPS: Final = ("auto", "uvloop", "asyncio")
+LIFESPANS: Final = ("auto", "on", "off")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+ACCESS_LOG_FORMATS: Final = ("combined", "json")
+DEFAULT_BIND: Final = "127.0.0.1:8000"
+DEFAULT_BACKLOG: Final = 2048
+#: Threads of one worker for WSGI: enough to wait for a few databases at once, few enough to share one interpreter lock.
+DEFAULT_THREADS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The options of a server.  Raises :class:`ValueError` for a value that cannot be meant."""
+
+    #: The application, as ``module:attribute``; None: the demo.
+    app: str | None = None
+    #: What goes to the head of ``sys.path``; "": the current directory.
+    app_dir: str = ""
+    #: Whether ``app`` names a callable that makes the application.
+    factory: bool = False
+    #: One of :data:`INTERFACES`.
+    interface: str = "auto"
+    #: Where to listen: see :mod:`interlock.server.sockets`.
+    bind: tuple[str, ...] = (DEFAULT_BIND,)
+    #: Connections that wait to be accepted, for each socket.
+    backlog: int = DEFAULT_BACKLOG
+    #: The permissions of unix sockets; None: as the umask says.
+    unix_mode: int | None = None
+    #: Processes that share the sockets.
+    workers: int = 1
+    #: Threads of each worker that run a WSGI application.
+    threads: int = DEFAULT_THREADS
+    #: A PEM file with the certificate chain; None: no TLS.
+    tls_cert: str | None = None
+    #: A PEM file with the private key; None: it is in ``tls_cert`` too.
+    tls_key: str | None = None
+    #: The private key's password.  It is never shown.
+    tls_key_password: str | None = field(default=None, repr=False)
+    #: The file that a line for each exchange goes to; "-": standard output; None: no access log.
+    access_log: str | None = None
+    #: One of :data:`ACCESS_LOG_FORMATS`.
+    access_log_format: str = "combined"
+    #: One of :data:`LOG_LEVELS`.
+    log_level: str = "info"
+    #: Where the application is mounted: "" or a path that begins with a slash and ends without one.
+    root_path: str = ""
+    #: One of :data:`LOOPS`.
+    loop: str = "auto"
+    #: One of :data:`LIFESPANS`.
+    lifespan: str = "auto"
+    #: Whether responses get a Server field where the application sets none.
+    server_header: bool = True
+    #: Whether responses get a Date field where the application sets none.
+    date_header: bool = True
+    #: Whether octets from 0x80 may stand in a request target (a leniency: see ``Connections``).
+    obs_text_in_target: bool = False
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+    def __post_init__(self) -> None:
+        for name, value, choices in (
+            ("interface", self.interface, INTERFACES),
+            ("loop", self.loop, LOOPS),
+            ("lifespan", self.lifespan, LIFESPANS),
+            ("log_level", self.log_level, LOG_LEVELS),
+            ("access_log_format", self.access_log_format, ACCESS_LOG_FORMATS),
+        ):
+            if value not in choices:
+                raise ValueError(f"{name} is one of {', '.join(choices)}, not {value!r}")
+        for name, number in (("backlog", self.backlog), ("workers", self.workers), ("threads", self.threads)):
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1: {number}")
+        if self.workers > 1 and not hasattr(os, "fork"):
+            raise ValueError("more than one worker needs a system that can fork")
+        if self.unix_mode is not None and not 0 <= self.unix_mode <= 0o777:
+            raise ValueError(f"unix_mode is three octal digits: {self.unix_mode:o}")
+        if not self.bind:
+            raise ValueError("bind names no address")
+        for text in self.bind:
+            parse_bind(text)
+        if len(set(self.bind)) < len(self.bind):
+            raise ValueError("bind names an address twice")
+        if self.tls_key is not None and self.tls_cert is None:
+            raise ValueError("tls_key without tls_cert: a key alone makes no TLS")
+        if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
+            raise ValueError(f"root_path begins with a slash and ends without one: {self.root_path!r}")
+
+    @property
+    def addresses(self) -> list[Address]:
+        """What :attr:`bind` names."""
+        return [parse_bind(text) for text in self.bind]
+
+    @property
+    def scheme(self) -> str:
+        """``https`` with a certificate, ``http`` without."""
+        return "https" if self.tls_cert is not None else "http"

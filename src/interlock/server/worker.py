@@ -1,0 +1,307 @@
+"""One process that serves: its application, its event loop, its connections, and their orderly end.
+
+A worker is told to stop by a signal.  It then accepts no more connections, lets each answer what it was asked, cuts
+those that take longer than the shutdown timeout, and takes its leave of the application.
+"""
+
+import asyncio
+import importlib
+import logging
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, Protocol
+
+from interlock.net.asyncio import Connections
+from interlock.net.exchange import HandlerFactory
+from interlock.server.access_log import AccessLog
+from interlock.server.asgi import ASGIApplication
+from interlock.server.config import Config
+from interlock.server.context import ServerContext
+from interlock.server.errors import StartError
+from interlock.server.lifespan import Lifespan, LifespanFailure
+from interlock.server.loading import ASGI, Loaded, load
+from interlock.server.sockets import Listener
+from interlock.server.threads import ThreadPool
+from interlock.server.tls import server_context
+from interlock.server.wsgi import WSGIApplication
+
+__all__ = ["DEMO", "Stopped", "run"]
+
+#: What is served where no application is named.
+DEMO: Final = "interlock.server.demo:app"
+
+_log: Final = logging.getLogger("interlock.error")
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal came before anything was served.  An application that catches Exception does not catch it."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+class Signals:
+    """What signals ask of this process: first to stop, then to stop at once.
+
+    A process on its own takes SIGTERM and SIGINT; a second one forces it, a third ends it where it stands.  A worker
+    under a supervisor takes SIGTERM, as often as it comes (a service manager may send one to each process), and SIGQUIT
+    to be forced; SIGINT it leaves to the supervisor, since a terminal sends that to both.
+    """
+
+    def __init__(self, supervised: bool) -> None:
+        self.stop: Final = asyncio.Event()
+        self.force: Final = asyncio.Event()
+        #: The last signal, or 0.
+        self.signum = 0
+        self._supervised = supervised
+        self._loop: asyncio.AbstractEventLoop | None = None
+        if supervised:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        else:
+            signal.signal(signal.SIGINT, self._received)
+            signal.signal(signal.SIGTERM, self._received)
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on signals set the events, on this loop; until now they ended the process or raised Stopped."""
+        self._loop = loop
+        if self._supervised:
+            signal.signal(signal.SIGTERM, self._received)
+            signal.signal(signal.SIGQUIT, self._received)
+
+    def _received(self, signum: int, _: object) -> None:
+        again = self.signum != 0
+        self.signum = signum
+        if self._loop is None:
+            raise Stopped(signum)
+        if self._loop.is_closed():
+            return
+        if self.force.is_set():
+            os._exit(128 + signum)
+        forced = signum == signal.SIGQUIT if self._supervised else again
+        self._loop.call_soon_threadsafe((self.force if forced else self.stop).set)
+
+
+class _Bridge(Protocol):
+    """An application behind its interface, from startup to shutdown."""
+
+    handler_factory: HandlerFactory
+
+    async def startup(self) -> None: ...
+
+    async def shutdown(self) -> None: ...
+
+
+class _WSGIBridge:
+    def __init__(self, loaded: Loaded, context: ServerContext, config: Config) -> None:
+        self._pool = ThreadPool(config.threads)
+        self._timeout = config.timeouts.shutdown or None
+        self.handler_factory: HandlerFactory = WSGIApplication(loaded.app, context, self._pool)
+
+    async def startup(self) -> None:
+        pass
+
+    async def shutdown(self) -> None:
+        await asyncio.to_thread(self._pool.shutdown, self._timeout)
+
+
+class _ASGIBridge:
+    def __init__(self, loaded: Loaded, context: ServerContext, config: Config) -> None:
+        self._lifespan = Lifespan(loaded.app, context, mode=config.lifespan)
+        self._state = self._lifespan.state if config.lifespan != "off" else None
+        self._show_states = config.app is None
+        self._loaded = loaded
+        self._context = context
+
+    async def startup(self) -> None:
+        try:
+            await self._lifespan.startup()
+        except LifespanFailure as failure:
+            raise StartError(f"the startup of {self._loaded.name} failed: {failure}") from None
+        self._application = ASGIApplication(
+            self._loaded.app,
+            self._context,
+            state=self._state,
+            show_states=self._show_states,
+        )
+        self.handler_factory: HandlerFactory = self._application
+
+    async def shutdown(self) -> None:
+        await self._application.shutdown()
+        await self._lifespan.shutdown()
+
+
+def run(
+    config: Config,
+    listeners: Sequence[Listener],
+    on_ready: Callable[[Loaded], None],
+    *,
+    supervised: bool = False,
+    lifeline: int | None = None,
+) -> int:
+    """Serve on ``listeners`` until told to stop; gives the exit status.
+
+    ``on_ready`` is called when the first connection can be answered.  ``lifeline``: a descriptor whose end of file
+    says that the supervisor is gone, and that this worker has to stop.  Raises :class:`StartError`, and
+    :class:`Stopped` where a signal came before anything was served.
+    """
+    signals = Signals(supervised)
+    _configure_logging(config.log_level)
+    tls = None
+    if config.tls_cert is not None:
+        tls = server_context(config.tls_cert, config.tls_key, config.tls_key_password)
+    access_log = AccessLog(config.access_log, config.access_log_format) if config.access_log is not None else None
+    loop_factory = _loop_factory(config.loop)
+    loaded = load(config.app or DEMO, app_dir=config.app_dir, factory=config.factory, interface=config.interface)
+    _log.disabled = False  # which an application's logging.config.dictConfig does to loggers that it does not name
+    context = ServerContext(
+        root_path=config.root_path,
+        server_header=config.server_header,
+        date_header=config.date_header,
+        multiprocess=config.workers > 1,
+    )
+    bridge: _Bridge = (_ASGIBridge if loaded.interface == ASGI else _WSGIBridge)(loaded, context, config)
+    worker = _Worker(config, context, bridge, signals, tls, access_log)
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        status = runner.run(worker.serve(listeners, lambda: on_ready(loaded), lifeline))
+        if worker.cut:
+            # Some thread may still run what was cut: nobody waits for it.
+            _leave(status)
+    if access_log is not None:
+        access_log.close()
+    return status
+
+
+def _leave(status: int) -> None:
+    """End this process here and now, with what was logged or printed."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+class _Worker:
+    """What one run of the event loop has to hand."""
+
+    def __init__(
+        self,
+        config: Config,
+        context: ServerContext,
+        bridge: _Bridge,
+        signals: Signals,
+        tls: ssl.SSLContext | None,
+        access_log: AccessLog | None,
+    ) -> None:
+        self._config = config
+        self._context = context
+        self._bridge = bridge
+        self._signals = signals
+        self._tls = tls
+        self._access_log = access_log
+        #: Whether something that ran was cut.
+        self.cut = False
+
+    async def serve(self, listeners: Sequence[Listener], on_ready: Callable[[], None], lifeline: int | None) -> int:
+        """Start the application, serve until told to stop, and stop; gives the exit status."""
+        loop = asyncio.get_running_loop()
+        signals = self._signals
+        signals.attach(loop)
+        if lifeline is not None:
+            loop.add_reader(lifeline, self._supervisor_gone, loop, lifeline)
+        if not await _unless(signals.stop, self._bridge.startup()):
+            return 128 + signals.signum
+        connections = Connections(
+            self._bridge.handler_factory,
+            limits=self._config.limits,
+            timeouts=self._config.timeouts,
+            on_exchange_end=self._access_log.write if self._access_log is not None else None,
+            add_defaults=self._context.add_defaults,
+            obs_text_in_target=self._config.obs_text_in_target,
+        )
+        servers = [await self._listen(loop, connections, listener.sock) for listener in listeners]
+        on_ready()
+        await signals.stop.wait()
+        for server in servers:
+            server.close()
+        for listener in listeners:
+            listener.close()
+        await self._drain(connections)
+        if not await _unless(signals.force, self._bridge.shutdown(), self._config.timeouts.shutdown):
+            self.cut = True
+            _log.warning("the application was left before it had shut down")
+        return 128 + signals.signum if signals.force.is_set() else 0
+
+    def _supervisor_gone(self, loop: asyncio.AbstractEventLoop, lifeline: int) -> None:
+        loop.remove_reader(lifeline)
+        self._signals.stop.set()
+
+    async def _listen(
+        self, loop: asyncio.AbstractEventLoop, connections: Connections, sock: socket.socket
+    ) -> asyncio.AbstractServer:
+        options: dict[str, Any] = {"sock": sock, "backlog": self._config.backlog}
+        if self._tls is not None:
+            options["ssl"] = self._tls
+            # None would be the loop's own default, not for ever.
+            options["ssl_handshake_timeout"] = self._config.timeouts.tls_handshake or 1e9
+        if sock.family != getattr(socket, "AF_UNIX", None):
+            return await loop.create_server(connections.protocol, **options)
+        if sys.version_info >= (3, 13) and isinstance(loop, asyncio.BaseEventLoop):
+            options["cleanup_socket"] = False  # its path is the listener's, and other workers may listen there
+        return await loop.create_unix_server(connections.protocol, **options)
+
+    async def _drain(self, connections: Connections) -> None:
+        """Let connections answer what they were asked, and cut those that are forced or take too long."""
+        connections.drain()
+        timeout = self._config.timeouts.shutdown
+        if await _unless(self._signals.force, connections.wait_closed(), timeout):
+            return
+        self.cut = True
+        reason = "a second signal" if self._signals.force.is_set() else f"{timeout:g} s"
+        _log.warning("cut %d connections that were not done at %s", len(connections), reason)
+        connections.abort()
+        await _unless(self._signals.force, connections.wait_closed(), 1.0)
+
+
+async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None], seconds: float = 0) -> bool:
+    """Whether ``work`` was completed before ``event`` was set and ``seconds`` (0: no limit) were over.
+
+    What was not completed is cancelled.  Raises what ``work`` raises.
+    """
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(event.wait())
+    await asyncio.wait((task, watch), timeout=seconds or None, return_when=asyncio.FIRST_COMPLETED)
+    watch.cancel()
+    if not task.done():
+        task.cancel()
+        return False
+    task.result()
+    return True
+
+
+def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the event loop; None: asyncio's own."""
+    if name == "asyncio":
+        return None
+    try:
+        uvloop = importlib.import_module("uvloop")
+    except ImportError:
+        if name == "auto":
+            return None
+        raise StartError("--loop uvloop: it is not installed (pip install 'interlock[fast]')") from None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _configure_logging(level: str) -> None:
+    """What interlock logs goes to standard error; what the application does with its own logs is its affair."""
+    logger = logging.getLogger("interlock")
+    logger.setLevel(level.upper())
+    logger.propagate = False
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s [%(process)d] %(levelname)s %(message)s"))
+        logger.addHandler(handler)
