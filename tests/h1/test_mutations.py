@@ -227,7 +227,7 @@ def priorities() -> Iterator[object]:
             yield pytest.param(coupling, other, id=f"{coupling.name} before {other}", marks=mark)
 
 
-@pytest.mark.parametrize(("coupling", "other"), priorities())
+@pytest.mark.parametrize(("coupling", "other"), list(priorities()))
 def test_every_declared_priority_is_needed(coupling: Coupling, other: str) -> None:
     before = tuple(name for name in coupling.before if name != other)
     assert noticed(with_coupling(f"no longer before {other}", coupling, before=before))

@@ -94,10 +94,12 @@ def draw(name: str, form: str, output: IO[str]) -> None:
     protocol, _, machine = name.partition(".")
     system, _ = PROTOCOLS[protocol]
     if form == "mermaid":
-        output.write(mermaid(system, machine or None))
-        return
-    text = dot(system, machine or None)
-    output.write(_svg(text) if form == "svg" else text)
+        drawing = mermaid(system, machine or None)
+    else:
+        drawing = dot(system, machine or None)
+    if form == "svg":
+        drawing = _svg(drawing)
+    output.write(drawing)  # opens the file: nothing is emptied for a drawing that could not be made
 
 
 def _known(name: str, names: Collection[str], kind: str, argument: str) -> None:
