@@ -131,28 +131,29 @@ def _as_text(sections: dict[str, Any]) -> str:
 
 
 def _as_html(sections: dict[str, Any]) -> str:
-    headings = {"request": "Request", "fields": "Header fields", "machines": "The connection's machines"}
-    parts = []
-    for name, section in sections.items():
-        rows = "".join(
-            f"<tr><th>{html.escape(row)}</th><td>{html.escape(value)}</td></tr>\n" for row, value in _rows(section)
-        )
-        parts.append(f"<h2>{headings[name]}</h2>\n<table>\n{rows}</table>\n")
-    parts.extend(_drawing(machine, state) for machine, state in sections.get("machines", {}).items())
+    parts = [_table("Request", sections["request"]), _table("Header fields", sections["fields"])]
+    if "machines" in sections:
+        parts.append("<h2>The connection's machines</h2>\n")
+        parts.extend(_drawing(machine, state) for machine, state in sections["machines"].items())
     return _PAGE.format(sections="".join(parts))
 
 
+def _table(heading: str, section: Any) -> str:
+    rows = [f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>\n" for name, value in _rows(section)]
+    return f"<h2>{heading}</h2>\n<table>\n{''.join(rows)}</table>\n"
+
+
 def _drawing(machine: str, state: str) -> str:
-    """A machine's table as Mermaid text, with its present state marked, for whoever wants to look inside."""
+    """A machine with its present state marked; folded up, its table as Mermaid text."""
+    present = f"<mark>{html.escape(state)}</mark>"
     if machine not in SYSTEM.machine_index:
-        return ""
-    present = html.escape(state)
-    lines = []
-    for line in html.escape(mermaid(SYSTEM, machine)).splitlines():
-        # A state stands in its own line as its label, and as the source or the target of an arrow.
-        marked = f"([&quot;{present}&quot;])" in line
-        lines.append(f"<mark>{line}   %% now</mark>" if marked else line)
-    return (
-        f"<details><summary>{html.escape(machine)}: <mark>{present}</mark></summary>\n"
-        f"<pre>{chr(10).join(lines)}</pre></details>\n"
-    )
+        return f"<p>{html.escape(machine)}: {present}</p>\n"
+    states = SYSTEM.machines[SYSTEM.machine_index[machine]].states
+    shown = " · ".join(present if known == state else html.escape(known) for known in states)
+    label = f"([&quot;{html.escape(state)}&quot;])"
+    lines = [
+        f"<mark>{line}   %% now</mark>" if label in line else line
+        for line in html.escape(mermaid(SYSTEM, machine)).splitlines()
+    ]
+    drawing = "\n".join(lines)
+    return f"<details><summary>{html.escape(machine)}: {shown}</summary>\n<pre>{drawing}</pre></details>\n"
