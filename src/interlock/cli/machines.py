@@ -93,10 +93,7 @@ def draw(name: str, form: str, output: IO[str]) -> None:
     _known(name, names, "machine", "NAME")
     protocol, _, machine = name.partition(".")
     system, _ = PROTOCOLS[protocol]
-    if form == "mermaid":
-        drawing = mermaid(system, machine or None)
-    else:
-        drawing = dot(system, machine or None)
+    drawing = mermaid(system, machine or None) if form == "mermaid" else dot(system, machine or None)
     if form == "svg":
         drawing = _svg(drawing)
     output.write(drawing)  # opens the file: nothing is emptied for a drawing that could not be made
@@ -118,9 +115,7 @@ def _svg(text: str) -> str:
             "SVG is made by Graphviz, and its command 'dot' was not found: install graphviz "
             "(https://graphviz.org/download/), or use --format mermaid or --format dot."
         )
-    made = subprocess.run(  # noqa: S603 - the text is standard input, not an argument
-        [program, "-Tsvg"], input=text, capture_output=True, check=False, encoding="utf-8"
-    )
+    made = subprocess.run([program, "-Tsvg"], input=text, capture_output=True, check=False, encoding="utf-8")
     if made.returncode:
         raise click.ClickException(f"Graphviz failed: {made.stderr.strip()}")
     return made.stdout
