@@ -101,15 +101,15 @@ class Config:
         if self.unix_mode is not None and not 0 <= self.unix_mode <= 0o777:
             raise ValueError(f"unix_mode is three octal digits: {self.unix_mode:o}")
         if not self.bind:
-            raise ValueError("bind names no address")
+            raise ValueError("there is no address to listen on")
         for text in self.bind:
             parse_bind(text)
         if len(set(self.bind)) < len(self.bind):
-            raise ValueError("bind names an address twice")
+            raise ValueError("an address to listen on is given twice")
         if self.tls_key is not None and self.tls_cert is None:
-            raise ValueError("tls_key without tls_cert: a key alone makes no TLS")
+            raise ValueError("a private key for TLS without its certificate")
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
-            raise ValueError(f"root_path begins with a slash and ends without one: {self.root_path!r}")
+            raise ValueError(f"the root path begins with a slash and ends without one: not {self.root_path!r}")
 
     @property
     def addresses(self) -> list[Address]:

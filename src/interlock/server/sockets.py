@@ -64,9 +64,9 @@ def parse_bind(text: str) -> Address:
         if "\0" in path:
             raise ValueError("a path has no NUL in it")
         return UnixPath(path)
-    if text.startswith("fd://"):
-        number = text.removeprefix("fd://")
-        if not (number.isascii() and number.isdigit() and len(number) < 10):
+    if text.startswith("fd:"):
+        number = text.removeprefix("fd:").removeprefix("//")
+        if not text.startswith("fd://") or not (number.isascii() and number.isdigit() and len(number) < 10):
             raise ValueError(f"{text!r} names no file descriptor: write fd://3")
         return FileDescriptor(int(number))
     if "/" in text:

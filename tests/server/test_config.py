@@ -1,0 +1,59 @@
+"""Which options a server takes."""
+
+import dataclasses
+
+import pytest
+
+from interlock.server.config import Config
+from interlock.server.sockets import TCPAddress, UnixPath
+
+
+def test_the_defaults_are_a_server():
+    config = Config()
+    assert config.addresses == [TCPAddress("127.0.0.1", 8000)]
+    assert config.scheme == "http"
+    assert config.workers == 1
+
+
+def test_it_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().workers = 2
+
+
+def test_several_addresses_in_their_order():
+    config = Config(bind=("unix:/tmp/x", "[::1]:1"))
+    assert config.addresses == [UnixPath("/tmp/x"), TCPAddress("::1", 1)]
+
+
+def test_a_certificate_makes_it_https():
+    assert Config(tls_cert="cert.pem").scheme == "https"
+
+
+def test_the_password_is_never_shown():
+    assert "hunter2" not in repr(Config(tls_cert="c", tls_key_password="hunter2"))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"interface": "asgi3"}, "interface is one of auto, wsgi, asgi, not 'asgi3'"),
+        ({"loop": "trio"}, "loop is one of"),
+        ({"lifespan": "yes"}, "lifespan is one of"),
+        ({"log_level": "trace"}, "log_level is one of"),
+        ({"access_log_format": "common"}, "access_log_format is one of"),
+        ({"workers": 0}, "workers must be at least 1"),
+        ({"threads": 0}, "threads must be at least 1"),
+        ({"backlog": 0}, "backlog must be at least 1"),
+        ({"unix_mode": 0o1777}, "three octal digits"),
+        ({"unix_mode": -1}, "three octal digits"),
+        ({"bind": ()}, "no address"),
+        ({"bind": ("http://localhost",)}, "is none of"),
+        ({"bind": (":1", ":1")}, "given twice"),
+        ({"tls_key": "key.pem"}, "without its certificate"),
+        ({"root_path": "app"}, "begins with a slash"),
+        ({"root_path": "/app/"}, "ends without one"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(options, reason):
+    with pytest.raises(ValueError, match=reason):
+        Config(**options)
