@@ -8,7 +8,7 @@ from h11._state import _SWITCH_CONNECT, _SWITCH_UPGRADE, ConnectionState
 from tests.h1.traces import ERRORS, REQUESTS, RESPONSES, Trace, departure, read_traces
 
 from interlock.h1.tables import PROPERTIES, SYSTEM
-from interlock.machine import Failure, check
+from interlock.machine import Absorbing, CanReach, Failure, check
 
 TRACES = read_traces()
 REPORT = check(SYSTEM, PROPERTIES)
@@ -22,6 +22,19 @@ def test_property_holds(title: str, failure: Failure | None) -> None:
 def test_no_property_is_stated_twice() -> None:
     titles = [title for title, _ in REPORT.results]
     assert len(titles) == len(set(titles))
+
+
+def test_properties_speak_of_what_there_is() -> None:
+    """A misspelt state would make a property hold of nothing."""
+    known = {(machine.name, state) for machine in SYSTEM.machines for state in machine.states}
+    for stated in PROPERTIES:
+        for part in ("condition", "when", "unless", "goal"):
+            for machine, states in getattr(stated, part, {}).items():
+                assert {(machine, state) for state in ((states,) if isinstance(states, str) else states)} <= known
+        if isinstance(stated, Absorbing):
+            assert (stated.machine, stated.state) in known
+        if isinstance(stated, CanReach):
+            assert set(stated.without) <= set(SYSTEM.events)
 
 
 @pytest.mark.parametrize("trace", TRACES, ids=[trace.title for trace in TRACES])

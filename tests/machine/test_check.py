@@ -75,6 +75,17 @@ def test_order_that_matters_undeclared() -> None:
     assert failures[CONFLUENT] == ("left, right end in B LEFT or B RIGHT", ["go"])
 
 
+def test_order_that_matters_beside_a_coupling_whose_condition_goes_on_holding() -> None:
+    m = Machine("m", "A", {"A": {"go": "B"}, "B": {}})
+    lamp = Machine("lamp", "OFF", {"OFF": {}, "ON": {}})
+    flag = Machine("flag", "NONE", {"NONE": {}, "LEFT": {}, "RIGHT": {}})
+    lit = Coupling("lit", {"m": "B"}, {"lamp": "ON"})
+    left = Coupling("left", {"m": "B", "flag": "NONE"}, {"flag": "LEFT"})
+    right = Coupling("right", {"m": "B", "flag": "NONE"}, {"flag": "RIGHT"})
+    failures = failing(check(System("s", (m, lamp, flag), (lit, left, right), {"go": {"m": "go"}})))
+    assert failures[CONFLUENT] == ("lit, left, right end in B ON LEFT or B ON RIGHT", ["go"])
+
+
 def test_order_that_matters_declared() -> None:
     left = Coupling("left", {"m": "B", "flag": "NONE"}, {"flag": "LEFT"}, before=("right",))
     right = Coupling("right", {"m": "B", "flag": "NONE"}, {"flag": "RIGHT"})
@@ -101,6 +112,14 @@ def test_priority_of_couplings_that_never_meet() -> None:
     c_d = Coupling("c-d", {"m": "C"}, {"m": "D"}, before=("b-c",))
     failures = failing(check(System("s", (A_TO_B,), (B_C, c_d), SEES)))
     assert failures[NO_IDLE] == ("never matters: c-d before b-c", [])
+
+
+def test_priority_of_couplings_that_meet_only_when_another_has_fired() -> None:
+    first = Coupling("first", {"m": "B"}, {"m": "C"})
+    left = Coupling("left", {"m": "C", "flag": "NONE"}, {"flag": "LEFT"}, before=("right",))
+    right = Coupling("right", {"m": "C", "flag": "NONE"}, {"flag": "RIGHT"})
+    flag = Machine("flag", "NONE", {"NONE": {}, "LEFT": {}, "RIGHT": {}})
+    assert NO_IDLE not in failing(check(System("s", (A_TO_B, flag), (first, left, right), SEES)))
 
 
 def test_unreached_state() -> None:
