@@ -7,13 +7,13 @@ import logging
 import weakref
 
 import pytest
+from tests.server.asgi_fakes import FakeExchange, body, finish, responder, run, serve, settle, start
 
 from interlock.http.errors import LocalProtocolError
 from interlock.http.events import Data, EndOfMessage, InformationalResponse, Response
 from interlock.net.exchange import Disconnected
 from interlock.server.asgi import ASGIApplication
 from interlock.server.context import ServerContext
-from tests.server.asgi_fakes import FakeExchange, body, finish, responder, run, serve, settle, start
 
 ERROR_LOG = "interlock.error"
 HELLO = responder(body(b"hello"), headers=[(b"content-type", b"text/plain")])
@@ -49,9 +49,7 @@ def test_an_empty_body_message_is_a_body():
     assert exchange.over
 
 
-@pytest.mark.parametrize(
-    ("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304), ("HEAD", 404)], ids=str
-)
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304), ("HEAD", 404)], ids=str)
 @pytest.mark.parametrize("more_body", [True, False])
 def test_content_is_dropped_where_none_is_allowed(method, status, more_body):
     app = responder(body(b"hello", more_body), *([body(b"more")] if more_body else []), status=status)

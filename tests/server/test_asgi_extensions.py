@@ -3,9 +3,9 @@
 import os
 
 import pytest
+from tests.server.asgi_fakes import FakeExchange, body, finish, responder, run, serve, settle, start
 
 from interlock.http.events import Data, EndOfMessage, InformationalResponse, Response
-from tests.server.asgi_fakes import FakeExchange, body, finish, responder, run, serve, settle, start
 
 TE = [(b"te", b"gzip;q=0.5, Trailers"), (b"connection", b"te")]
 
@@ -55,7 +55,12 @@ def test_an_announced_trailer_section_may_be_empty():
 
 @pytest.mark.parametrize(
     ("request_fields", "version", "method", "fields"),
-    [([], "1.1", "GET", []), (TE, "1.0", "GET", []), (TE, "1.1", "HEAD", []), (TE, "1.1", "GET", [(b"content-length", b"1")])],
+    [
+        ([], "1.1", "GET", []),
+        (TE, "1.0", "GET", []),
+        (TE, "1.1", "HEAD", []),
+        (TE, "1.1", "GET", [(b"content-length", b"1")]),
+    ],
     ids=["not asked for", "HTTP/1.0", "HEAD", "with a length"],
 )
 def test_trailers_that_cannot_be_sent_are_dropped(request_fields, version, method, fields):
@@ -90,7 +95,9 @@ def test_content_after_the_content_is_refused_while_trailers_are_due(caplog):
 def test_early_hints_before_the_response():
     async def app(scope, receive, send):
         await send(hint(b"</a.css>; rel=preload", b"</b.js>; rel=preload"))
-        await responder(hint(b"</c>; rel=x"), hint(), body(b"x", True), hint(b"</late>; rel=x"), body())(scope, receive, send)
+        await responder(hint(b"</c>; rel=x"), hint(), body(b"x", True), hint(b"</late>; rel=x"), body())(
+            scope, receive, send
+        )
 
     exchange = run(serve(app, FakeExchange()))
     hints = [event for event in exchange.events if isinstance(event, InformationalResponse)]
@@ -150,7 +157,9 @@ def test_a_file_that_has_not_its_declared_length_is_500(declared, file):
 def test_a_file_by_its_descriptor(options, content, kind, file):
     with file.open("rb", buffering=0) as opened:
         opened.seek(3)
-        exchange = run(serve(responder(descriptor(opened if kind == "object" else opened.fileno(), **options)), FakeExchange()))
+        exchange = run(
+            serve(responder(descriptor(opened if kind == "object" else opened.fileno(), **options)), FakeExchange())
+        )
         os.fstat(opened.fileno())  # it was not closed
     assert (exchange.content, length(exchange), exchange.over) == (content, len(content), True)
 

@@ -4,11 +4,11 @@ import asyncio
 import logging
 
 import pytest
+from tests.server.asgi_fakes import FakeExchange, body, finish, responder, run, serve, settle, start
 
 from interlock.http.events import InformationalResponse
 from interlock.http.fields import Headers
 from interlock.net.exchange import Disconnected
-from tests.server.asgi_fakes import FakeExchange, body, finish, responder, run, serve, settle, start
 
 HELLO = responder(body(b"hello"))
 DISCONNECT = {"type": "http.disconnect"}

@@ -4,11 +4,11 @@ import ssl
 
 import pytest
 import trustme
+from tests.server.asgi_fakes import CLIENT, SERVER, FakeExchange, body, responder, run, serve
 
 from interlock.net.exchange import PeerInfo
 from interlock.server.asgi_scope import ScopeFactory, split_target
 from interlock.server.context import ServerContext
-from tests.server.asgi_fakes import CLIENT, SERVER, FakeExchange, body, responder, run, serve
 
 EXTENSIONS = {
     "http.response.trailers": {},
@@ -167,7 +167,7 @@ def test_the_tls_extension_with_a_client_certificate():
     assert tls["cipher_suite"] >> 8 in {0x00, 0xC0, 0xCC}
     (certificate,) = tls["client_cert_chain"]
     assert ssl.PEM_cert_to_DER_cert(certificate) == server.getpeercert(binary_form=True)
-    assert tls["client_cert_name"] == r'CN=client,OU=\#unit,O=\ #a\, b\+\"c\"\\\ '
+    assert tls["client_cert_name"] == r"CN=client,OU=\#unit,O=\ #a\, b\+\"c\"\\\ "
 
 
 def test_the_tls_extension_is_made_once_for_each_connection():

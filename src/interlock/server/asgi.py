@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import IO, Any, Final
 
 from interlock.http.errors import ProtocolError
-from interlock.http.events import Data, EndOfMessage, Event, InformationalResponse, Request, Response
+from interlock.http.events import Data, EndOfMessage, Event, InformationalResponse, Response
 from interlock.http.fields import Headers, comma_list
 from interlock.http.status import content_allowed
 from interlock.net.exchange import Disconnected, Exchange
@@ -85,10 +85,15 @@ class ASGIApplication:
         return {handler.task for handler in self._handlers if handler.task is not None}
 
     def __call__(self, exchange: Exchange) -> "ASGIHandler":
+        scope = self._scopes.http(exchange.request, exchange.peer)
+        if self._show_states:
+            states = getattr(exchange, "states", None)
+            if states is not None:
+                scope["extensions"]["interlock.states"] = states
         handler = ASGIHandler(exchange, self._context)
         self._handlers.add(handler)
         handler.task = asyncio.get_running_loop().create_task(
-            self._serve(handler, exchange.request), context=self._variables.copy()
+            self._serve(handler, scope), context=self._variables.copy()
         )
         return handler
 
@@ -106,9 +111,9 @@ class ASGIApplication:
                 handler.task = None
                 handler.break_off()
 
-    async def _serve(self, handler: "ASGIHandler", request: Request) -> None:
+    async def _serve(self, handler: "ASGIHandler", scope: Scope) -> None:
         try:
-            await self._app(self._scope(handler, request), handler.receive, handler.send)
+            await self._app(scope, handler.receive, handler.send)
         except asyncio.CancelledError as error:
             task = handler.task
             if task is not None and task.cancelling():
@@ -124,17 +129,6 @@ class ASGIApplication:
         finally:
             self._handlers.discard(handler)
             handler.task = None
-
-    def _scope(self, handler: "ASGIHandler", request: Request) -> Scope:
-        exchange = handler.exchange
-        if exchange is None:
-            raise Disconnected("the connection was lost before the application was called")
-        scope = self._scopes.http(request, exchange.peer)
-        if self._show_states:
-            states = getattr(exchange, "states", None)
-            if states is not None:
-                scope["extensions"]["interlock.states"] = states
-        return scope
 
 
 class ASGIHandler:
