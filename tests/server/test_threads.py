@@ -1,11 +1,10 @@
-import logging
 import queue
 import threading
 
 import pytest
-from tests.server.fake_exchange import PATIENCE, loop_thread
+from tests.server.fake_exchange import PATIENCE
 
-from interlock.server.threads import CallQueue, ThreadPool
+from interlock.server.threads import ThreadPool
 
 
 @pytest.fixture
@@ -124,65 +123,3 @@ def test_a_job_is_let_go_before_the_next_one_is_waited_for():
     pool.submit(Job())
     assert gone.wait(PATIENCE)
     assert pool.shutdown(PATIENCE)
-
-
-def test_calls_share_a_wake_up_and_keep_their_order():
-    calls = CallQueue()
-    woken = []
-    made = []
-    calls.add(made.append, 0)
-    assert woken == []
-    for number in (1, 2, 3):
-        calls.post(woken.append, made.append, number)
-    assert len(woken) == 1
-    woken.pop()()
-    assert made == [0, 1, 2, 3]
-    calls.post(woken.append, made.append, 4)
-    woken.pop()()
-    assert made == [0, 1, 2, 3, 4]
-
-
-def test_a_call_that_fails_does_not_keep_the_others(caplog):
-    calls = CallQueue()
-    woken = []
-    made = []
-    calls.post(woken.append, int, "no number")
-    calls.post(woken.append, made.append, 1)
-    with caplog.at_level(logging.ERROR):
-        woken.pop()()
-    assert made == [1]
-    assert "ValueError" in caplog.text
-
-
-def test_a_closed_loop_is_told_each_time():
-    def closed(callback):
-        raise RuntimeError("Event loop is closed")
-
-    calls = CallQueue()
-    for _ in range(2):
-        with pytest.raises(RuntimeError):
-            calls.post(closed, int)
-
-
-def test_no_call_is_lost_between_many_threads():
-    with loop_thread() as loop:
-        calls = CallQueue()
-        made = []
-        done = threading.Event()
-
-        def count(number):
-            made.append(number)
-            if len(made) == 8000:
-                done.set()
-
-        def post(start):
-            for number in range(start, start + 1000):
-                calls.post(loop.call_soon_threadsafe, count, number)
-
-        threads = [threading.Thread(target=post, args=(start,)) for start in range(0, 8000, 1000)]
-        for thread in threads:
-            thread.start()
-        assert done.wait(PATIENCE)
-        for thread in threads:
-            thread.join()
-        assert sorted(made) == list(range(8000))

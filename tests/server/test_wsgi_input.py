@@ -7,7 +7,6 @@ from tests.server.fake_exchange import PATIENCE, FakeDriver, FakeExchange, loop_
 
 from interlock.http.events import InformationalResponse
 from interlock.net.exchange import Disconnected
-from interlock.server.threads import CallQueue
 from interlock.server.wsgi_input import Input
 
 POST = request("/", ("Transfer-Encoding", "chunked"), method="POST")
@@ -21,7 +20,7 @@ class Reader:
         self.loop = loop
         self.driver = FakeDriver(lambda exchange: None, loop)
         self.exchange = FakeExchange(head, loop)
-        self.input = self.driver.call(Input, self.exchange, CallQueue(), expected)
+        self.input = self.driver.call(Input, self.exchange, expected)
 
     def feed(self, *pieces, end=False):
         for piece in pieces:
@@ -166,14 +165,12 @@ def test_what_a_waiting_read_has_gathered_is_given_back(reader):
     assert reader.input.read() == b"rest"
 
 
-def test_settle_gives_back_with_the_next_call(reader):
+def test_settle_tells_what_was_not_given_back(reader):
     reader.feed(b"abc", end=True)
     assert reader.input.read() == b"abc"
     assert reader.exchange.consumed_octets == 0
-    reader.input.settle()
-    calls = reader.input._calls
-    calls.post(reader.exchange.call_threadsafe, int)
-    reader.exchange.until(lambda: reader.exchange.consumed_octets == 3)
+    assert reader.input.settle() == 3
+    assert reader.input.settle() == 0
 
 
 def test_the_client_is_asked_for_the_content_at_the_first_read(loop):

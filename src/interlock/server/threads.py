@@ -1,18 +1,13 @@
-"""Threads for applications that block: a bounded pool of workers, and the way back to the event loop.
-
-Nothing here knows HTTP.  A job goes to a worker through :meth:`ThreadPool.submit`; what the worker wants done on the
-event loop's thread goes back through :meth:`CallQueue.post`.
-"""
+"""Threads for applications that block: a bounded pool of workers.  Nothing here knows HTTP."""
 
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from queue import Full, SimpleQueue
 from typing import Final
 
-__all__ = ["CallQueue", "ThreadPool"]
+__all__ = ["ThreadPool"]
 
 Job = Callable[[], object]
 
@@ -96,49 +91,3 @@ class ThreadPool:
             # What the job held is let go before the thread waits for the next one.
             del job
             busy[index] = False
-
-
-class CallQueue:
-    """Calls to be made on the event loop's thread, in the order in which they were posted.
-
-    Waking the loop is what such a call costs; calls that are posted before it gets to them share one wake-up.
-    """
-
-    __slots__ = ("_calls", "_log", "_scheduled")
-
-    def __init__(self) -> None:
-        self._calls: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()
-        self._scheduled = False
-        self._log: Final = logging.getLogger("interlock.error")
-
-    def add(self, callback: Callable[..., object], *args: object) -> None:
-        """As :meth:`post`, but without a wake-up: the call is made together with the next one that is posted."""
-        self._calls.append((callback, args))
-
-    def post(
-        self, call_threadsafe: Callable[[Callable[[], object]], object], callback: Callable[..., object], *args: object
-    ) -> None:
-        """Have ``callback(*args)`` called on the thread to which ``call_threadsafe`` leads: the same one every time.
-
-        Raises :class:`RuntimeError` when the event loop is closed.
-        """
-        self._calls.append((callback, args))
-        # Cleared on the loop's thread before it looks at the calls: either it sees this one, or we see it cleared.
-        if not self._scheduled:
-            self._scheduled = True
-            try:
-                call_threadsafe(self._run)
-            except RuntimeError:
-                self._scheduled = False
-                raise
-
-    def _run(self) -> None:
-        self._scheduled = False
-        calls = self._calls
-        # Not until it is empty: the loop has other things to do, and later calls have woken it again.
-        for _ in range(len(calls)):
-            callback, args = calls.popleft()
-            try:
-                callback(*args)
-            except Exception:
-                self._log.exception("a call on the event loop failed")

@@ -19,7 +19,7 @@ from interlock.http.fields import CHUNKED, Headers
 from interlock.http.status import content_allowed
 from interlock.net.exchange import Disconnected, Exchange
 from interlock.server.context import ServerContext
-from interlock.server.threads import CallQueue, ThreadPool
+from interlock.server.threads import ThreadPool
 from interlock.server.wsgi_environ import EnvironBuilder
 from interlock.server.wsgi_file import FileWrapper, region
 from interlock.server.wsgi_input import Input
@@ -35,16 +35,15 @@ _END: Final = EndOfMessage()
 
 
 class WSGIApplication:
-    """A WSGI application as the :data:`~interlock.net.exchange.HandlerFactory` of one event loop's drivers."""
+    """A WSGI application as a :data:`~interlock.net.exchange.HandlerFactory`."""
 
-    __slots__ = ("_pool", "app", "calls", "context", "environ")
+    __slots__ = ("_pool", "app", "context", "environ")
 
     def __init__(self, app: Application, context: ServerContext, pool: ThreadPool) -> None:
         """``app`` is run by the threads of ``pool``, never by that of the event loop."""
         self.app: Final = app
         self.context: Final = context
         self.environ: Final = EnvironBuilder(context, multithread=pool.threads > 1)
-        self.calls: Final = CallQueue()
         self._pool: Final = pool
 
     def __call__(self, exchange: Exchange) -> "WSGIHandler":
@@ -83,7 +82,7 @@ class WSGIHandler:
         expected = length > 0 or bool(headers.flags & CHUNKED) or (length < 0 and exchange.request.http_version == b"2")
         self._application: Final = application
         self._exchange: Final = exchange
-        self._input: Final = Input(exchange, application.calls, expected)
+        self._input: Final = Input(exchange, expected)
         # The worker's: how far the response is.
         self._head: Head | None = None
         #: The head has been handed over.
@@ -166,8 +165,10 @@ class WSGIHandler:
                 self._lost = True
         self._release()
 
-    def _finish(self, events: list[Event]) -> None:
-        """Send the last of the response; nobody waits for that."""
+    def _finish(self, events: list[Event], consumed: int = 0) -> None:
+        """Send the last of the response; nobody waits for that.  ``consumed``: octets taken, not yet given back."""
+        if consumed and not self._lost:
+            self._exchange.consumed(consumed)
         if self._try_send(events):
             self._over = True
             # What of the request's content has not been read is the driver's now.
@@ -380,8 +381,7 @@ class WSGIHandler:
     def _last(self, events: list[Event]) -> None:
         """Hand over the end of the response.  There is nothing to wait for."""
         self._finished = True
-        self._input.settle()
-        self._post(self._finish, events)
+        self._post(self._finish, events, self._input.settle())
 
     def _wait(self, callback: Callable[..., object], *args: object) -> None:
         """Have the loop's thread call ``callback``, and wait until it releases us."""
@@ -401,7 +401,7 @@ class WSGIHandler:
     def _post(self, callback: Callable[..., object], *args: object) -> bool:
         """Have the loop's thread call ``callback``.  Returns False if there is no loop any more."""
         try:
-            self._application.calls.post(self._exchange.call_threadsafe, callback, *args)
+            self._exchange.call_threadsafe(callback, *args)
         except RuntimeError:
             self._lost = True
             self._input.break_off()

@@ -12,7 +12,6 @@ from typing import Final
 
 from interlock.http.events import InformationalResponse
 from interlock.net.exchange import Disconnected, Exchange
-from interlock.server.threads import CallQueue
 
 __all__ = ["Input"]
 
@@ -31,7 +30,6 @@ class Input:
     __slots__ = (
         "_at",
         "_broken",
-        "_calls",
         "_closed",
         "_continue",
         "_ended",
@@ -42,10 +40,9 @@ class Input:
         "_pieces",
     )
 
-    def __init__(self, exchange: Exchange, calls: CallQueue, expected: bool) -> None:
+    def __init__(self, exchange: Exchange, expected: bool) -> None:
         """``expected``: whether the request can have content.  Called on the event loop's thread."""
         self._exchange: Final = exchange
-        self._calls: Final = calls
         self._pieces: Final[deque[bytes]] = deque()
         self._piece = b""
         self._at = 0
@@ -112,11 +109,11 @@ class Input:
         self._piece = b""
         self._at = 0
 
-    def settle(self) -> None:
-        """Give back what has been taken, with the next call to the event loop's thread."""
-        if self._owed:
-            self._calls.add(self._exchange.consumed, self._owed)
-            self._owed = 0
+    def settle(self) -> int:
+        """How many octets have been taken that the driver has not been told of; the caller will tell it."""
+        owed = self._owed
+        self._owed = 0
+        return owed
 
     def _gather(self, size: int | None, *, line: bool) -> bytes:
         """At most ``size`` octets, up to and with the next LF if ``line``."""
@@ -176,13 +173,11 @@ class Input:
                 news.release()
 
     def _give_back(self) -> None:
-        owed = self._owed
-        self._owed = 0
-        self._post(self._exchange.consumed, owed)
+        self._post(self._exchange.consumed, self.settle())
 
     def _post(self, callback: Callable[..., object], *args: object) -> None:
         try:
-            self._calls.post(self._exchange.call_threadsafe, callback, *args)
+            self._exchange.call_threadsafe(callback, *args)
         except RuntimeError:
             self._broken = True
             raise Disconnected("the event loop is closed") from None
