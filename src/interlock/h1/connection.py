@@ -429,6 +429,7 @@ class Connection:
             return None
         self.their_http_version = version
         if status_code < 200:
+            self._section = None  # the final response has a section of its own
             informational = InformationalResponse(
                 status_code=status_code,
                 headers=headers,

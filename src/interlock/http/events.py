@@ -271,7 +271,8 @@ class EndOfMessage(Event):
         if headers is None:
             self.headers: Headers = NO_HEADERS
         else:
-            self.headers = Headers(headers, trailers=True)
+            fields = headers.raw_items() if isinstance(headers, Headers) else headers
+            self.headers = Headers(fields, trailers=True)
         self.stream_id: int = stream_id
 
     def _fields(self) -> list[tuple[str, object]]:
