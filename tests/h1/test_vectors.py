@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from vectors import Vector, octets_of, read_vectors
+from tests.h1.vectors import Vector, octets_of, read_vectors
 
 from interlock import h1
 
