@@ -243,7 +243,7 @@ class WSGIHandler:
                 exc_info = None
         elif self._head is not None:
             raise AssertionError("start_response was called twice, and without exc_info (PEP 3333)")
-        head = Head(status, headers)
+        head = Head(self._application.context, status, headers)
         self._head = head
         self._left = head.content_length
         return self.write
@@ -376,7 +376,7 @@ class WSGIHandler:
 
     def _response(self, head: Head, length: int = -1) -> Event:
         self._head_handed = True
-        return head.response(self._application.context, length if head.content_length < 0 else -1)
+        return head.response(length if head.content_length < 0 else -1)
 
     def _last(self, events: list[Event]) -> None:
         """Hand over the end of the response.  There is nothing to wait for."""
@@ -436,9 +436,9 @@ def _require_bytes(block: object) -> None:
 
 def _plain(context: ServerContext, status: str, method: bytes) -> list[Event]:
     """A response of our own, with the reason phrase for content."""
-    head = Head(status, [("Content-Type", "text/plain; charset=utf-8")])
+    head = Head(context, status, [("Content-Type", "text/plain; charset=utf-8")])
     content = status[4:].encode("latin-1")
-    response = head.response(context, len(content))
+    response = head.response(len(content))
     if content_allowed(method, head.status_code):
         return [response, Data(content), _END]
     return [response, _END]

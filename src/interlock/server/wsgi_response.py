@@ -4,7 +4,7 @@ from typing import Final
 
 from interlock.http.errors import LocalProtocolError
 from interlock.http.events import Response
-from interlock.http.fields import content_length, field_name, field_value, parsed_headers
+from interlock.http.fields import Headers, field_name
 from interlock.http.octets import FIELD_VALUE, within
 from interlock.server.context import ServerContext
 
@@ -26,50 +26,37 @@ _statuses: Final[dict[str, tuple[int, bytes]]] = {}
 
 
 class Head:
-    """The head of a response as the application gave it.
+    """The head of a response as the application gave it, with the fields that the server adds.
 
     ``status_code``; ``content_length``: octets, -1 where the application gave none.
     """
 
-    __slots__ = ("_fields", "_reason", "content_length", "status_code")
+    __slots__ = ("_fields", "_headers", "_reason", "content_length", "status_code")
 
-    def __init__(self, status: str, headers: list[tuple[str, str]]) -> None:
+    def __init__(self, context: ServerContext, status: str, headers: list[tuple[str, str]]) -> None:
         """Raises :class:`LocalProtocolError` for what is malformed or not for an application to say."""
         known = _statuses.get(status) if type(status) is str else None
         self.status_code, self._reason = known or _status(status)
-        self.content_length = -1
-        fields: list[tuple[bytes, bytes]] = []
-        for name, value in headers:
-            field = field_of(name, value)
-            if field[0] == b"content-length":
-                if self.content_length >= 0:
-                    raise LocalProtocolError("more than one Content-Length (RFC 9112 §6.3)")
-                self.content_length = content_length(field[1])
-                if self.status_code == 204:
-                    # RFC 9110 §8.6: there is none in a 204, but frameworks add it to every response.
-                    self.content_length = -1
-                    continue
-            fields.append(field)
-        self._fields: Final = fields
-
-    def response(self, context: ServerContext, length: int) -> Response:
-        """The event, with the fields that the server adds; ``length``: a Content-Length in octets to add, or -1."""
-        fields = self._fields
-        if length >= 0:
-            fields.append((b"content-length", b"%d" % length))
+        fields = [field_of(name, value) for name, value in headers]
+        if self.status_code == 204:
+            # RFC 9110 §8.6: a 204 has no Content-Length, but frameworks add it to every response.
+            fields = [field for field in fields if field[0] != b"content-length"]
         context.add_defaults(fields)
-        written: list[bytes] = []
-        for field in fields:
-            written += field
-        headers = parsed_headers(written, fields, length >= 0 or self.content_length >= 0, False)
+        self._fields: Final = fields
+        self._headers: Final = Headers(fields)
+        self.content_length: Final = self._headers.content_length
+
+    def response(self, length: int) -> Response:
+        """The event; ``length``: a Content-Length in octets to add, or -1."""
+        headers = self._headers if length < 0 else Headers([*self._fields, (b"content-length", b"%d" % length)])
         return Response(status_code=self.status_code, headers=headers, reason=self._reason)
 
 
 def field_of(name: str, value: str) -> tuple[bytes, bytes]:
     """A field as an application gives it, as octets, the name in lower case.
 
-    White space around the value is taken off.  Raises :class:`LocalProtocolError` for what is no native string, is
-    malformed, or belongs to the connection.
+    White space around the value is taken off.  Raises :class:`LocalProtocolError` for what is no native string, and
+    for a name that is malformed or belongs to the connection.
     """
     octets = _names.get(name) if type(name) is str else None
     if octets is None:
@@ -77,7 +64,7 @@ def field_of(name: str, value: str) -> tuple[bytes, bytes]:
     if type(value) is not str:
         raise LocalProtocolError(f"the value of field {name} has to be a str, not {type(value).__name__} (PEP 3333)")
     try:
-        return octets, field_value(value.encode("latin-1").strip(b" \t"))
+        return octets, value.encode("latin-1").strip(b" \t")
     except UnicodeEncodeError:
         raise LocalProtocolError(f"the value of field {name} has characters that are no octets (PEP 3333)") from None
 
