@@ -4,13 +4,12 @@ What is legal is decided by :mod:`interlock.h1.tables` alone; this file translat
 events of the tables.  The interface is h11's.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from interlock.h1.buffer import ReceiveBuffer
 from interlock.h1.chunked import ChunkedReader
 from interlock.h1.parse import (
     FieldSection,
-    RequestLine,
     StartLine,
     check_line,
     parse_request_line,
@@ -37,14 +36,7 @@ from interlock.http.events import (
     Response,
     check_request,
 )
-from interlock.http.fields import (
-    CHUNKED,
-    CLOSE,
-    EXPECT_CONTINUE,
-    UPGRADE,
-    Headers,
-    comma_list,
-)
+from interlock.http.fields import CHUNKED, CLOSE, EXPECT_CONTINUE, KEEP_ALIVE, UPGRADE, Headers, comma_list
 from interlock.http.leniency import STRICT, Leniency
 from interlock.http.limits import Limits
 from interlock.http.sentinels import CLIENT, NEED_DATA, PAUSED, SERVER, Sentinel
@@ -121,6 +113,11 @@ _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding"))
 _CONTENT_LENGTH: Final = frozenset((b"content-length",))
 _TRANSFER_ENCODING: Final = frozenset((b"transfer-encoding",))
 _CONNECTION: Final = frozenset((b"connection",))
+_ADD_CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
+_ADD_CLOSE: Final = b"Connection: close\r\n"
+
+#: What ends most messages.
+_END: Final = EndOfMessage()
 
 
 class Connection:
@@ -146,7 +143,7 @@ class Connection:
         "_send_left",
         "_server",
         "_start",
-        "_start_line",
+        "_status_line",
         "_their",
         "client_is_waiting_for_100_continue",
         "our_role",
@@ -187,9 +184,9 @@ class Connection:
         self._joint = SYSTEM.initial
         self._buffer: Final = ReceiveBuffer()
         # The head on its way in.
-        self._start: StartLine | None = None
-        self._start_line: bytes | None = None
-        self._request_line: RequestLine | None = None
+        self._start: Final = StartLine(limits.request_line, 2 if our_role is SERVER else 0)
+        self._request_line: tuple[bytes, bytes, bytes, bytes] | None = None
+        self._status_line: tuple[bytes, int, bytes] = (b"", 0, b"")
         self._section: FieldSection | None = None
         # The body on its way in, and the one on its way out: how it is framed, and how many octets are left of it.
         self._body = _LENGTH
@@ -243,7 +240,7 @@ class Connection:
         if their == _SEND_BODY:
             return "body"
         if their == _IDLE or their == _SEND_RESPONSE:
-            return "idle" if self._start is None and self._buffer.empty() else "head"
+            return "idle" if self._at_rest() else "head"
         if their == _MUST_CLOSE:
             our = self._our[self._joint]
             return "close" if our == _MUST_CLOSE or our == _CLOSED or our == _ERROR else "application"
@@ -291,96 +288,70 @@ class Connection:
         Raises :class:`RemoteProtocolError` for what the peer did wrong; its ``error_status_hint`` is the status that a
         server answers with.  After that the peer's state is ERROR, and every further call raises.
         """
-        if self._their[self._joint] == _ERROR:
-            raise RemoteProtocolError("Can't receive data when peer state is ERROR")
+        their = self._their[self._joint]
+        event: Event | None = None
         try:
-            return self._next_event()
+            if their == _SEND_BODY:
+                event = self._read_body()
+            elif their == _IDLE or their == _SEND_RESPONSE:
+                event = self._read_request() if self._server else self._read_response()
+            elif their == _MIGHT_SWITCH or their == _SWITCHED:
+                return PAUSED
+            elif their == _ERROR:
+                raise RemoteProtocolError("Can't receive data when peer state is ERROR")
+            elif not self._buffer.empty():
+                if their == _DONE:
+                    return PAUSED
+                raise LocalProtocolError("Got data when expecting EOF")
+            if event is not None:
+                return event
+            if not self._buffer.closed:
+                return NEED_DATA
+            if their == _SEND_BODY or not self._at_rest():
+                raise RemoteProtocolError("peer unexpectedly closed connection")
+            self._advance(_CLIENT_CLOSED if self._server else _SERVER_CLOSED)
         except LocalProtocolError as error:
             self._their_error()
             raise remote(error) from None
         except BaseException:
             self._their_error()
             raise
-
-    def _next_event(self) -> Event | Sentinel:
-        their = self._their[self._joint]
-        if their == _SEND_BODY:
-            event = self._read_body()
-        elif their == _IDLE or their == _SEND_RESPONSE:
-            event = self._read_request() if self._server else self._read_response()
-        elif their == _MIGHT_SWITCH or their == _SWITCHED:
-            return PAUSED
-        elif not self._buffer.empty():
-            if their == _DONE:
-                return PAUSED
-            raise LocalProtocolError("Got data when expecting EOF")
-        else:
-            event = None
-        if event is not None:
-            return event
-        if not self._buffer.closed:
-            return NEED_DATA
-        if their == _SEND_BODY or not self._at_rest():
-            raise RemoteProtocolError("peer unexpectedly closed connection")
-        self._advance(_CLIENT_CLOSED if self._server else _SERVER_CLOSED)
         return ConnectionClosed()
 
     def _at_rest(self) -> bool:
         """Whether no head has begun."""
-        return self._start_line is None and self._buffer.empty()
-
-    def _read_start_line(self, skip: int) -> bytes | None:
-        """The start line, once it is complete."""
-        if self._start_line is None:
-            if self._start is None:
-                if not self._buffer.has_data():
-                    return None
-                self._start = StartLine(self._limits.request_line, skip)
-            self._start_line = self._start.read(self._buffer)
-        return self._start_line
-
-    def _read_section(self) -> Headers | None:
-        """The field section of a head, once it is complete."""
-        if self._section is None:
-            self._section = FieldSection(self._limits, self._leniency, 0, 0)
-        if not self._section.read(self._buffer):
-            return None
-        self._start = None
-        self._start_line = None
-        return self._section.headers(False)
+        return self._section is None and not self._start.begun and self._buffer.empty()
 
     def _read_request(self) -> Event | None:
-        line = self._read_start_line(2)
-        if line is None:
-            return None
+        section = self._section
         parsed = self._request_line
-        if parsed is None:
+        if section is None:
+            line = self._start.read(self._buffer)
+            if line is None:
+                return None
             try:
                 parsed = parse_request_line(line, self._leniency.obs_text_in_target)
             except LocalProtocolError:
                 check_line(line, len(line), 414, "start line")
                 raise
             self._request_line = parsed
-        headers = self._read_section()
-        if headers is None:
+            section = FieldSection(self._limits, self._leniency, 0, 0)
+            self._section = section
+        if not section.read(self._buffer):
             return None
-        self._request_line = None
-        version = parsed.http_version
+        self._section = None
+        assert parsed is not None
+        method, target, version, origin = parsed
+        headers = section.headers(False)
         self.their_http_version = version
-        check_request(version, headers, parsed.origin)
-        request = Request(
-            method=parsed.method,
-            headers=(),
-            target=parsed.target,
-            http_version=version,
-            _parsed=headers,
-        )
+        check_request(version, headers, origin)
         self._limit_length(headers)
+        request = Request(method=method, headers=(), target=target, http_version=version, _parsed=headers)
         self._advance_request(request)
         if headers.flags & CHUNKED:
-            self._expect_chunks()
+            self._expect_chunks(section)
         else:
-            self._expect_length(max(0, headers.content_length))
+            self._expect_length(headers.content_length)
         return request
 
     def _advance_request(self, request: Request) -> None:
@@ -404,29 +375,37 @@ class Connection:
             raise LocalProtocolError(f"content of more than {limit} octets", 413)
 
     def _expect_length(self, octets: int) -> None:
+        """Expect content of so many octets; -1: Content-Length is not there, and that means none."""
+        if octets < 0:
+            octets = 0
         self._body = _LENGTH
         self._length = octets
         self._left = octets
 
-    def _expect_chunks(self) -> None:
+    def _expect_chunks(self, section: FieldSection) -> None:
         self._body = _CHUNKED
-        section = self._section
-        size = 0 if section is None else section.size
-        count = 0 if section is None else section.count
-        self._chunks = ChunkedReader(self._limits, FieldSection(self._limits, self._leniency, size, count))
+        self._chunks = ChunkedReader(
+            self._limits, FieldSection(self._limits, self._leniency, section.size, section.count)
+        )
 
     def _read_response(self) -> Event | None:
-        line = self._read_start_line(0)
-        if line is None:
+        section = self._section
+        if section is None:
+            line = self._start.read(self._buffer)
+            if line is None:
+                return None
+            try:
+                self._status_line = parse_status_line(line)
+            except LocalProtocolError:
+                check_line(line, len(line), 414, "start line")
+                raise
+            section = FieldSection(self._limits, self._leniency, 0, 0)
+            self._section = section
+        if not section.read(self._buffer):
             return None
-        try:
-            version, status_code, reason = parse_status_line(line)
-        except LocalProtocolError:
-            check_line(line, len(line), 414, "start line")
-            raise
-        headers = self._read_section()
-        if headers is None:
-            return None
+        self._section = None
+        version, status_code, reason = self._status_line
+        headers = section.headers(False)
         self.their_http_version = version
         if status_code < 200:
             self._section = None  # the final response has a section of its own
@@ -455,7 +434,7 @@ class Connection:
                 self._refuse_transfer_encoding(headers, status_code)
             self._expect_length(0)
         elif headers.flags & CHUNKED:
-            self._expect_chunks()
+            self._expect_chunks(section)
         elif headers.content_length >= 0:
             self._limit_length(headers)
             self._expect_length(headers.content_length)
@@ -486,7 +465,7 @@ class Connection:
         event: Event | None
         if self._body == _LENGTH:
             if self._left == 0:
-                event = EndOfMessage()
+                event = _END
             elif self._buffer.has_data():
                 octets = self._buffer.take(self._left)
                 self._left -= len(octets)
@@ -504,7 +483,6 @@ class Connection:
             return None
         if type(event) is EndOfMessage:
             self._chunks = None
-            self._section = None
             self._advance(_CLIENT_END if self._server else _SERVER_END)
         else:
             self._advance(_CLIENT_DATA if self._server else _SERVER_DATA)
@@ -547,7 +525,25 @@ class Connection:
         if self._our[self._joint] == _ERROR:
             raise LocalProtocolError("Can't send data when our state is ERROR")
         try:
-            return self._send(event)
+            if type(event) is Data:
+                self._advance(_SERVER_DATA if self._server else _CLIENT_DATA)
+                return self._send_data(event.data)
+            if type(event) is EndOfMessage:
+                self._advance(_SERVER_END if self._server else _CLIENT_END)
+                return self._send_end(event.headers)
+            if type(event) is Response and self._server:
+                return [self._send_response(event)]
+            if type(event) is InformationalResponse and self._server:
+                return [self._send_informational(event)]
+            if type(event) is Request and not self._server:
+                return [self._send_request(event)]
+            if type(event) is ConnectionClosed:
+                self._advance(_SERVER_CLOSED if self._server else _CLIENT_CLOSED)
+                return None
+            raise LocalProtocolError(
+                f"the {self.our_role!r} can't send {type(event).__name__} in state {self.our_state!r}; "
+                f"legal for the connection: {', '.join(SYSTEM.legal(self._joint))}"
+            )
         except BaseException:
             self._our_error()
             raise
@@ -556,29 +552,14 @@ class Connection:
         """What :meth:`send` gave could not be sent: our state becomes ERROR."""
         self._our_error()
 
-    def _send(self, event: Event) -> list[bytes] | None:
-        if type(event) is Data:
-            self._advance(_SERVER_DATA if self._server else _CLIENT_DATA)
-            return self._send_data(event)
-        if type(event) is EndOfMessage:
-            self._advance(_SERVER_END if self._server else _CLIENT_END)
-            return self._send_end(event)
-        if type(event) is ConnectionClosed:
-            self._advance(_SERVER_CLOSED if self._server else _CLIENT_CLOSED)
-            return None
-        if self._server:
-            if type(event) is Response:
-                return [self._send_response(event)]
-            if type(event) is InformationalResponse:
-                self._advance_informational(event.status_code)
-                fields = without(event.headers, _FRAMING)
-                return [field_lines(status_line(event.status_code, event.reason), fields)]
-        elif type(event) is Request:
-            return [self._send_request(event)]
-        raise LocalProtocolError(
-            f"the {self.our_role!r} can't send {type(event).__name__} in state {self.our_state!r}; "
-            f"legal for the connection: {', '.join(SYSTEM.legal(self._joint))}"
-        )
+    def _send_informational(self, response: InformationalResponse) -> bytes:
+        """The head of an informational response: it has no framing fields (RFC 9110 §8.6, RFC 9112 §6.1)."""
+        self._advance_informational(response.status_code)
+        headers = response.headers
+        line = status_line(response.status_code, response.reason)
+        if headers.flags & CHUNKED or headers.content_length >= 0:
+            return line + field_lines(without(headers.raw_items(), _FRAMING))
+        return line + headers.wire
 
     def _send_request(self, request: Request) -> bytes:
         if request.http_version != b"1.1":
@@ -598,52 +579,52 @@ class Connection:
         headers = response.headers
         status_code = response.status_code
         flags = headers.flags
-        written = headers.written
         method = self.request_method
         close = flags & CLOSE != 0
         switching = status_code < 300 and _CONNECT_PROPOSED[self._joint]
-        self._send_left = 0
+        body = _LENGTH
+        left = 0
+        dropped: frozenset[bytes] | None = None
+        added = b""
         if status_code == 204 or switching:
-            self._send_body = _LENGTH
             if flags & CHUNKED or headers.content_length >= 0:
-                written = without(headers, _FRAMING)
+                dropped = _FRAMING
         elif status_code == 304:
-            self._send_body = _LENGTH
             if flags & CHUNKED:
-                written = without(headers, _TRANSFER_ENCODING)
+                dropped = _TRANSFER_ENCODING
         elif headers.content_length >= 0 and not flags & CHUNKED:
-            self._send_body = _LENGTH
             if method != b"HEAD":
-                self._send_left = headers.content_length
+                left = headers.content_length
         else:
             # Content of unknown length: chunked for who understands it, otherwise until we close.
-            old = self.their_http_version is None or self.their_http_version == b"1.0"
-            self._send_body = _UNTIL_CLOSE if old else _CHUNKED
-            if old:
-                if flags & CHUNKED:
-                    written = without(headers, _FRAMING)
+            if self.their_http_version != b"1.1":
+                body = _UNTIL_CLOSE
                 close = close or method != b"HEAD"
-            elif not flags & CHUNKED:
-                written = [*written, b"Transfer-Encoding", b"chunked"]
-            elif headers.content_length >= 0:
-                written = without(headers, _CONTENT_LENGTH)
+                if flags & CHUNKED:
+                    dropped = _FRAMING
+            else:
+                body = _CHUNKED
+                if not flags & CHUNKED:
+                    added = _ADD_CHUNKED
+                elif headers.content_length >= 0:
+                    dropped = _CONTENT_LENGTH
             if method == b"HEAD":
-                self._send_body = _LENGTH
+                body = _LENGTH
         if (close or not _KEEP_ALIVE[self._joint]) and not flags & CLOSE and not switching:
-            written = self._add_close(response, written)
+            if flags & KEEP_ALIVE:
+                dropped = _CONNECTION if dropped is None else dropped | _CONNECTION
+                others = {option for value in headers.get_all(b"connection") for option in comma_list(value.lower())}
+                added += b"Connection: %b\r\n" % b", ".join(sorted(others - {b"keep-alive"} | {b"close"}))
+            else:
+                added += _ADD_CLOSE
         self._advance_response(status_code, close)
-        return field_lines(status_line(status_code, response.reason), written)
-
-    def _add_close(self, response: Response, written: list[bytes]) -> list[bytes]:
-        """``written`` with ``close`` in Connection, and without ``keep-alive`` (RFC 9112 §9.6)."""
-        options = {option.lower() for value in response.headers.get_all(b"connection") for option in comma_list(value)}
-        options.discard(b"keep-alive")
-        options.add(b"close")
-        kept: list[bytes] = []
-        for i in range(0, len(written), 2):
-            if written[i].lower() not in _CONNECTION:
-                kept.extend(written[i : i + 2])
-        return [*kept, b"Connection", b", ".join(sorted(options))]
+        self._send_body = body
+        self._send_left = left
+        line = status_line(status_code, response.reason)
+        if dropped is None and not added:
+            return line + headers.wire
+        section = headers.wire if dropped is None else field_lines(without(headers.raw_items(), dropped))
+        return line + section[:-2] + added + b"\r\n"
 
     @property
     def trailers_can_be_sent(self) -> bool:
@@ -655,10 +636,9 @@ class Connection:
         """Whether only our closing ends the message on its way out (RFC 9112 §6.3)."""
         return self._send_body == _UNTIL_CLOSE and self._our[self._joint] == _SEND_BODY
 
-    def _send_data(self, event: Data) -> list[bytes]:
+    def _send_data(self, data: Any) -> list[bytes]:
         if not self._server:
             self.client_is_waiting_for_100_continue = False
-        data = event.data
         size = len(data)
         if self._send_body == _CHUNKED:
             return [chunk_line(size), data, b"\r\n"] if size else []
@@ -670,12 +650,11 @@ class Connection:
             self._send_left -= size
         return [data]
 
-    def _send_end(self, event: EndOfMessage) -> list[bytes]:
+    def _send_end(self, trailers: Headers) -> list[bytes]:
         if not self._server:
             self.client_is_waiting_for_100_continue = False
-        trailers = event.headers
         if self._send_body == _CHUNKED:
-            return [field_lines(LAST_CHUNK, trailers.written)]
+            return [LAST_CHUNK + trailers.wire]
         if self._send_left > 0 and self._send_body == _LENGTH:
             raise LocalProtocolError(
                 f"Too little data for declared Content-Length: {self._send_left} octets are missing"

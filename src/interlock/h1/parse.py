@@ -9,18 +9,16 @@ from typing import Final
 
 from interlock.h1.buffer import ReceiveBuffer
 from interlock.http.errors import LocalProtocolError, excerpt
-from interlock.http.fields import INTERPRETED, Headers, field_name, parsed_headers
+from interlock.http.fields import Headers, field_name, parsed_headers
 from interlock.http.leniency import Leniency
 from interlock.http.limits import Limits
-from interlock.http.names import KNOWN_NAMES
+from interlock.http.names import INTERPRETED, KNOWN_NAMES, PLAIN_NAMES
 from interlock.http.octets import (
     DIGIT,
     FIELD_VALUE,
-    NO_COLON,
     TCHAR,
-    count_outside_field_value,
     outside,
-    partition_lines,
+    split_field_lines,
     within,
 )
 from interlock.http.target import check_target
@@ -28,7 +26,6 @@ from interlock.http.target import check_target
 __all__ = [
     "FieldSection",
     "LineStart",
-    "RequestLine",
     "StartLine",
     "check_line",
     "parse_request_line",
@@ -68,20 +65,11 @@ def _version(octets: bytes) -> bytes:
     raise LocalProtocolError(f"bad HTTP version {excerpt(octets)} (RFC 9112 §2.3)")
 
 
-class RequestLine:
-    """A request line, taken apart.  ``origin``: what :func:`~interlock.http.target.check_target` says of the target."""
+def parse_request_line(line: bytes, obs_text: bool) -> tuple[bytes, bytes, bytes, bytes]:
+    """``method SP request-target SP HTTP-version``, exactly (RFC 9112 §3).
 
-    __slots__ = ("http_version", "method", "origin", "target")
-
-    def __init__(self, method: bytes, target: bytes, http_version: bytes, origin: bytes) -> None:
-        self.method: Final = method
-        self.target: Final = target
-        self.http_version: Final = http_version
-        self.origin: Final = origin
-
-
-def parse_request_line(line: bytes, obs_text: bool) -> RequestLine:
-    """``method SP request-target SP HTTP-version``, exactly (RFC 9112 §3)."""
+    Returns (method, target, version, what :func:`~interlock.http.target.check_target` says of the target).
+    """
     parts = line.split(b" ")
     if len(parts) != 3:
         raise LocalProtocolError(f"a request line is method SP target SP version, not {excerpt(line)} (RFC 9112 §3)")
@@ -89,7 +77,7 @@ def parse_request_line(line: bytes, obs_text: bool) -> RequestLine:
     if method not in _METHODS and (not method or not within(method, TCHAR)):
         raise LocalProtocolError(f"illegal method {excerpt(method)} (RFC 9110 §9.1)")
     http_version = _version(version)
-    return RequestLine(method, target, http_version, check_target(method, target, obs_text))
+    return method, target, http_version, check_target(method, target, obs_text)
 
 
 def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
@@ -160,45 +148,51 @@ def _bad_octet(octet: int) -> LocalProtocolError:
 class StartLine:
     """A start line on its way in, with the empty lines that may stand before it (RFC 9112 §2.2)."""
 
-    __slots__ = ("_most", "_skip", "_start")
+    __slots__ = ("_most", "_skip", "_skipped", "_start", "begun")
 
     def __init__(self, most: int, skip: int) -> None:
         """``most``: octets that it may have.  ``skip``: how many empty lines before it are passed over."""
         self._most: Final = most
-        self._skip = skip
+        self._skip: Final = skip
+        self._skipped = 0
         self._start: Final = LineStart()
+        #: Whether some of it has come.
+        self.begun = False
 
     def read(self, buffer: ReceiveBuffer) -> bytes | None:
         """The line without its CRLF, or None while it is not complete."""
         while True:
-            if buffer.held or buffer.incoming or buffer.pos == len(buffer.data):
+            if buffer.held or buffer.pos == len(buffer.data):
                 if not buffer.has_line():
-                    if buffer.held and buffer.held[0][0] == 0x20:
-                        raise LocalProtocolError("a start line begins with white space (RFC 9112 §2.2)")
-                    self._start.examine(buffer.held, self._most, 414, "start line")
+                    self._examine(buffer)
                     return None
                 self._start.reset()
             data = buffer.data
             pos = buffer.pos
             end = data.find(b"\r\n", pos)
-            if data[pos] == 0x20:
+            if end > pos:
+                if end - pos > self._most:
+                    check_line(data[pos:end], self._most, 414, "start line")
+                buffer.pos = end + 2
+                self._skipped = 0
+                self.begun = False
+                return data[pos:end]
+            if end == pos:
+                if self._skipped == self._skip:
+                    raise LocalProtocolError("an empty line where a start line should be (RFC 9112 §2.2)")
+                self._skipped += 1
+                buffer.pos = pos + 2
+            elif buffer.has_line() and buffer.data.find(b"\r\n", buffer.pos) < 0:
+                line = buffer.data[buffer.pos : buffer.data.find(b"\n", buffer.pos) + 1]
+                check_line(line, self._most, 414, "start line")
+
+    def _examine(self, buffer: ReceiveBuffer) -> None:
+        """Look at what has come of a line that is not complete."""
+        if buffer.held:
+            self.begun = True
+            if buffer.held[0][0] == 0x20:
                 raise LocalProtocolError("a start line begins with white space (RFC 9112 §2.2)")
-            if end < 0:
-                if buffer.has_line():
-                    check_line(
-                        data[pos : data.find(b"\n", pos) + 1],
-                        self._most,
-                        414,
-                        "start line",
-                    )
-                continue
-            buffer.pos = end + 2
-            if end == pos and self._skip > 0:
-                self._skip -= 1
-                continue
-            if end - pos > self._most:
-                check_line(data[pos:end], self._most, 414, "start line")
-            return data[pos:end]
+            self._start.examine(buffer.held, self._most, 414, "start line")
 
 
 class FieldSection:
@@ -207,133 +201,143 @@ class FieldSection:
     ``size`` and ``count`` start at what the same message has used of its limits before.
     """
 
-    __slots__ = (
-        "_items",
-        "_leniency",
-        "_limits",
-        "_parts",
-        "_special",
-        "_start",
-        "count",
-        "size",
-    )
+    __slots__ = ("_items", "_leniency", "_limits", "_special", "_start", "_written", "count", "size")
 
     def __init__(self, limits: Limits, leniency: Leniency, size: int, count: int) -> None:
         self._limits: Final = limits
         self._leniency: Final = leniency
-        self._start: Final = LineStart()
-        self._parts: list[bytes] = []
+        self._start: LineStart | None = None
+        self._written: list[tuple[bytes, bytes]] = []
         self._items: list[tuple[bytes, bytes]] = []
-        self._special = False
+        #: The fields that have to be interpreted.
+        self._special: list[tuple[bytes, bytes]] = []
         #: Octets of field lines so far, each with its CRLF.
         self.size = size
         #: Fields so far.
         self.count = count
 
     def read(self, buffer: ReceiveBuffer) -> bool:
-        """Take the lines that are complete.  Returns whether the empty line that ends the section was one of them."""
+        """Take the lines that are complete.  Returns whether the empty line that ends the section was one of them.
+
+        The octets that come before are a complete line.
+        """
         while True:
             if buffer.held or buffer.pos == len(buffer.data):
                 if not buffer.has_line():
-                    self._start.examine(
-                        buffer.held,
-                        self._limits.head - self.size - 2,
-                        431,
-                        "field section",
-                    )
+                    self._examine(buffer)
                     return False
-                self._start.reset()
+                self._start = None
             if self._leniency.obs_fold and not _unfold(buffer):
                 if len(buffer.data) - buffer.pos > self._limits.head:
                     raise LocalProtocolError("field section too long", 431)
                 return False
             data = buffer.data
             pos = buffer.pos
-            parts = self._parts
-            before = len(parts)
-            behind = partition_lines(data, pos, parts)
-            complete = behind >= 0
-            end = behind - 2 if complete else -1 - behind
-            lines = (len(parts) - before) // 2
-            if (
-                self.size + end - pos > self._limits.head
-                or self.count + lines > self._limits.fields
-                or count_outside_field_value(data, pos, end) != 2 * lines
-            ):
-                self._refuse(data, pos, end, before)
-            self._add(before, len(parts))
-            self.size += end - pos
-            self.count += lines
-            if complete:
-                buffer.pos = behind
+            if data.startswith(b"\r\n", pos):
+                buffer.pos = pos + 2
                 return True
-            buffer.pos = end
+            end = data.find(b"\r\n\r\n", pos)
+            if end >= 0:
+                self._take(data, pos, end)
+                buffer.pos = end + 4
+                return True
+            end = data.rfind(b"\r\n", pos)
+            if end >= 0:
+                self._take(data, pos, end)
+                buffer.pos = end + 2
             if buffer.has_line() and buffer.data.find(b"\r\n", buffer.pos) < 0:
                 line = buffer.data[buffer.pos : buffer.data.find(b"\n", buffer.pos) + 1]
                 check_line(line, self._limits.head - self.size - 2, 431, "field section")
 
-    def _add(self, first: int, behind: int) -> None:
-        """Validate the names in ``_parts[first:behind]`` and add the fields.  The values' octets have been checked."""
-        parts = self._parts
+    def _examine(self, buffer: ReceiveBuffer) -> None:
+        """Look at what has come of a line that is not complete."""
+        if self._start is None:
+            self._start = LineStart()
+        self._start.examine(buffer.held, self._limits.head - self.size - 2, 431, "field section")
+
+    def _take(self, data: bytes, pos: int, end: int) -> None:
+        """Validate and add the lines from ``pos`` to ``end``, which is where the CRLF of the last of them is."""
+        if pos >= 2 and data.startswith(b"\r\n", pos - 2):
+            lines = split_field_lines(data, pos - 2, end)
+        else:
+            lines = split_field_lines(b"\r\n" + data[pos:end], 0, end - pos + 2)
+        size = self.size + end - pos + 2
+        if lines is None or size > self._limits.head or self.count + len(lines) > self._limits.fields:
+            self._refuse(data, pos, end)
+            return
+        self.size = size
+        self.count += len(lines)
         items = self._items
-        for i in range(first, behind, 2):
-            name = parts[i]
-            value = parts[i + 1]
-            lower = KNOWN_NAMES.get(name)
-            if lower is None or value is NO_COLON:
+        for name, value in lines:
+            lower = PLAIN_NAMES.get(name)
+            if lower is None:
                 lower = self._unusual(name, value)
             items.append((lower, value))
-            if lower in INTERPRETED:
-                self._special = True
+        if self._written:
+            self._written.extend(lines)
+        else:
+            self._written = lines
 
     def _unusual(self, name: bytes, value: bytes) -> bytes:
-        """The lower-case form of a name that is not a known one; or the error that says what is wrong with the line."""
-        if name[:1] in (b" ", b"\t"):
-            raise LocalProtocolError("a line starts with white space: line folding is obsolete (RFC 9112 §2.2, §5.2)")
-        if value is NO_COLON:
-            raise LocalProtocolError(f"field line without a colon: {excerpt(name)} (RFC 9112 §5)")
-        if name[-1:] in (b" ", b"\t"):
+        """The lower-case form of a name that is to be interpreted, or that is not a known one."""
+        known = KNOWN_NAMES.get(name)
+        if known is not None:
+            self._special.append((known, value))
+            return known
+        if name[0] == 0x20 or name[0] == 0x09:
+            raise _folded()
+        if name[-1] == 0x20 or name[-1] == 0x09:
             raise LocalProtocolError(f"white space before the colon: {excerpt(name)} (RFC 9112 §5.1)")
-        return field_name(name)
+        lower = field_name(name)
+        if lower in INTERPRETED:
+            self._special.append((lower, value))
+        return lower
 
-    def _refuse(self, data: bytes, pos: int, end: int, before: int) -> None:
+    def _refuse(self, data: bytes, pos: int, end: int) -> None:
         """Raise for what is wrong first in the complete lines from ``pos`` to ``end``."""
-        size = self.size
-        at = before
-        for line in data[pos : end - 2].split(b"\r\n"):
-            check_line(line, self._limits.head - size - 2, 431, "field section")
-            if self.count + (at - before) // 2 >= self._limits.fields:
+        for line in data[pos:end].split(b"\r\n"):
+            check_line(line, self._limits.head - self.size - 2, 431, "field section")
+            if self.count == self._limits.fields:
                 raise LocalProtocolError(f"more than {self._limits.fields} fields", 431)
-            self._add(at, at + 2)
-            at += 2
-            size += len(line) + 2
+            if line[:1] in (b" ", b"\t"):
+                raise _folded()
+            name, colon, value = line.partition(b":")
+            if not colon:
+                raise LocalProtocolError(f"field line without a colon: {excerpt(line)} (RFC 9112 §5)")
+            if not name:
+                raise LocalProtocolError(f"field line without a name: {excerpt(line)} (RFC 9112 §5)")
+            self._unusual(name, value)
+            self.size += len(line) + 2
+            self.count += 1
 
     def headers(self, trailers: bool) -> Headers:
         """The section, once it is complete."""
         if self._leniency.repeated_content_length and self._special:
             self._fold_content_length()
-        return parsed_headers(self._parts, self._items, self._special, trailers)
+        return parsed_headers(self._written, self._items, self._special, trailers)
 
     def _fold_content_length(self) -> None:
         """Keep one Content-Length where all of them, and all members of their lists, are identical (RFC 9110 §8.6)."""
-        values = [
-            member.strip(b" \t")
-            for name, value in self._items
-            if name == b"content-length"
-            for member in value.split(b",")
-        ]
-        if len(values) < 2 or len(set(values)) > 1:
-            return
         places = [i for i, (name, _) in enumerate(self._items) if name == b"content-length"]
+        values = {member.strip(b" \t") for i in places for member in self._items[i][1].split(b",")}
+        if len(values) != 1:
+            return
+        only = (b"content-length", values.pop())
         for i in reversed(places[1:]):
             del self._items[i]
-            del self._parts[2 * i : 2 * i + 2]
-        self._items[places[0]] = (b"content-length", values[0])
-        self._parts[2 * places[0] + 1] = values[0]
+            del self._written[i]
+        self._items[places[0]] = only
+        self._written[places[0]] = (self._written[places[0]][0], only[1])
+        self._special = [field for field in self._special if field[0] != b"content-length"]
+        self._special.append(only)
+
+
+def _folded() -> LocalProtocolError:
+    return LocalProtocolError("a line starts with white space: line folding is obsolete (RFC 9112 §2.2, §5.2)")
 
 
 def _unfold(buffer: ReceiveBuffer) -> bool:
-    """Replace obsolete line folding by SP (RFC 9112 §5.2), as soon as all of the section is there.  Returns whether it is."""
+    """Replace obsolete line folding by SP (RFC 9112 §5.2), once all of the section is there.  Returns whether it is."""
     data = buffer.data[buffer.pos :] + b"".join(buffer.incoming)
     buffer.data = data
     buffer.pos = 0

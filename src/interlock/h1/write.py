@@ -6,7 +6,6 @@ Everything here has been validated when its event was made.
 from typing import Final
 
 from interlock.http.events import Request
-from interlock.http.fields import Headers
 from interlock.http.status import REASONS
 
 __all__ = [
@@ -45,43 +44,32 @@ def status_line(status_code: int, reason: bytes) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (status_code, reason)
 
 
-def field_lines(start_line: bytes, written: list[bytes]) -> bytes:
-    """``start_line``, then a field section: its lines and the empty line behind them (RFC 9112 §5).
-
-    ``written``: names and values in turn.
-    """
-    parts = [start_line]
-    for i in range(0, len(written), 2):
-        parts.append(written[i])
-        parts.append(b": ")
-        parts.append(written[i + 1])
-        parts.append(b"\r\n")
-    parts.append(b"\r\n")
-    return b"".join(parts)
+def field_lines(fields: list[tuple[bytes, bytes]]) -> bytes:
+    """A field section: its lines, and the empty line behind them (RFC 9112 §5)."""
+    lines = [b": ".join(field) for field in fields]
+    lines.append(b"")
+    lines.append(b"")
+    return b"\r\n".join(lines)
 
 
 def request_head(request: Request) -> bytes:
     """The head of a request, Host first (RFC 9110 §7.2)."""
-    written = request.headers.written
-    names = request.headers
-    ordered: list[bytes] = []
-    for i in range(len(names)):
-        if names[i][0] == b"host":
-            ordered.extend(written[2 * i : 2 * i + 2])
-    for i in range(len(names)):
-        if names[i][0] != b"host":
-            ordered.extend(written[2 * i : 2 * i + 2])
-    return field_lines(b"%b %b HTTP/1.1\r\n" % (request.method, request.target), ordered)
+    start = b"%b %b HTTP/1.1\r\n" % (request.method, request.target)
+    headers = request.headers
+    if not len(headers) or headers[0][0] == b"host":
+        return start + headers.wire
+    fields = headers.raw_items()
+    fields.sort(key=_not_host)
+    return start + field_lines(fields)
 
 
-def without(headers: Headers, names: frozenset[bytes]) -> list[bytes]:
-    """The fields of a section, names as written and values in turn, but for those called ``names``."""
-    written = headers.written
-    kept: list[bytes] = []
-    for i in range(len(headers)):
-        if headers[i][0] not in names:
-            kept.extend(written[2 * i : 2 * i + 2])
-    return kept
+def _not_host(field: tuple[bytes, bytes]) -> bool:
+    return field[0].lower() != b"host"
+
+
+def without(fields: list[tuple[bytes, bytes]], names: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
+    """``fields`` but for those called ``names``."""
+    return [field for field in fields if field[0].lower() not in names]
 
 
 def chunk_line(size: int) -> bytes:

@@ -26,9 +26,7 @@ EXCERPT_OCTETS: Final = 64
 def excerpt(octets: bytes) -> str:
     """At most 64 octets of input, escaped, to stand in an error's message."""
     shown = repr(bytes(octets[:EXCERPT_OCTETS]))
-    return (
-        shown if len(octets) <= EXCERPT_OCTETS else f"{shown}... ({len(octets)} octets)"
-    )
+    return shown if len(octets) <= EXCERPT_OCTETS else f"{shown}... ({len(octets)} octets)"
 
 
 def remote(error: LocalProtocolError) -> RemoteProtocolError:

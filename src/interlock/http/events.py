@@ -31,11 +31,7 @@ class Event:
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Event)
-            and type(self) is type(other)
-            and self._fields() == other._fields()
-        )
+        return isinstance(other, Event) and type(self) is type(other) and self._fields() == other._fields()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._fields())})"
@@ -86,12 +82,8 @@ class Request(Event):
         self.http_version = _http_version(http_version)
         self.stream_id = stream_id
         if not self.method or not within(self.method, TCHAR):
-            raise LocalProtocolError(
-                f"illegal method {excerpt(self.method)} (RFC 9110 §9.1)"
-            )
-        check_request(
-            self.http_version, self.headers, check_target(self.method, self.target)
-        )
+            raise LocalProtocolError(f"illegal method {excerpt(self.method)} (RFC 9110 §9.1)")
+        check_request(self.http_version, self.headers, check_target(self.method, self.target))
 
     def _fields(self) -> list[tuple[str, object]]:
         return [
@@ -116,23 +108,15 @@ def check_request(http_version: bytes, headers: Headers, origin: bytes) -> None:
     else:
         check_authority(headers.host)
         if origin and not same_authority(origin, headers.host):
-            raise LocalProtocolError(
-                f"Host {excerpt(headers.host)} is not the target's (RFC 9112 §3.2.2)"
-            )
+            raise LocalProtocolError(f"Host {excerpt(headers.host)} is not the target's (RFC 9112 §3.2.2)")
     if headers.flags:
         if headers.flags & CHUNKED:
             if http_version == b"1.0":
-                raise LocalProtocolError(
-                    "Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)"
-                )
+                raise LocalProtocolError("Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)")
             if headers.content_length >= 0:
-                raise LocalProtocolError(
-                    "both Transfer-Encoding and Content-Length (RFC 9112 §6.3)"
-                )
+                raise LocalProtocolError("both Transfer-Encoding and Content-Length (RFC 9112 §6.3)")
         if headers.flags & EXPECT_UNKNOWN and http_version != b"1.0":
-            raise LocalProtocolError(
-                "only Expect: 100-continue is understood (RFC 9110 §10.1.1)", 417
-            )
+            raise LocalProtocolError("only Expect: 100-continue is understood (RFC 9110 §10.1.1)", 417)
 
 
 class _ResponseHead(Event):
@@ -150,20 +134,14 @@ class _ResponseHead(Event):
         stream_id: int = 0,
     ) -> None:
         if not isinstance(status_code, int):
-            raise LocalProtocolError(
-                f"status code has to be an integer, not {status_code!r}"
-            )
+            raise LocalProtocolError(f"status code has to be an integer, not {status_code!r}")
         self.status_code: int = int(status_code)
-        self.headers: Headers = (
-            headers if isinstance(headers, Headers) else Headers(headers)
-        )
+        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.http_version: bytes = _http_version(http_version)
         self.reason: bytes = octets_of(reason, "reason")
         self.stream_id: int = stream_id
         if self.reason and not within(self.reason, FIELD_VALUE):
-            raise LocalProtocolError(
-                f"illegal reason {excerpt(self.reason)} (RFC 9112 §4)"
-            )
+            raise LocalProtocolError(f"illegal reason {excerpt(self.reason)} (RFC 9112 §4)")
 
     def _fields(self) -> list[tuple[str, object]]:
         return [
@@ -197,9 +175,7 @@ class InformationalResponse(_ResponseHead):
             stream_id=stream_id,
         )
         if not 100 <= self.status_code < 200:
-            raise LocalProtocolError(
-                f"an informational status code is 100 to 199, not {self.status_code}"
-            )
+            raise LocalProtocolError(f"an informational status code is 100 to 199, not {self.status_code}")
 
 
 class Response(_ResponseHead):
@@ -224,9 +200,7 @@ class Response(_ResponseHead):
             stream_id=stream_id,
         )
         if not 200 <= self.status_code < 1000:
-            raise LocalProtocolError(
-                f"a final status code is 200 to 999, not {self.status_code}"
-            )
+            raise LocalProtocolError(f"a final status code is 200 to 999, not {self.status_code}")
 
 
 class Data(Event):
@@ -294,7 +268,5 @@ NO_HEADERS: Final = Headers()
 def _http_version(version: bytes | str) -> bytes:
     octets = octets_of(version, "http_version")
     if octets not in _VERSIONS:
-        raise LocalProtocolError(
-            f"HTTP version {excerpt(octets)}: 1.1, 1.0 or 2 is understood", 505
-        )
+        raise LocalProtocolError(f"HTTP version {excerpt(octets)}: 1.1, 1.0 or 2 is understood", 505)
     return octets

@@ -5,15 +5,14 @@ framed and how its connection goes on; nobody looks for them again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, overload
+from typing import Final, cast, overload
 
 from interlock.http.errors import LocalProtocolError, excerpt
-from interlock.http.names import KNOWN_NAMES
-from interlock.http.octets import DIGIT, FIELD_VALUE, TCHAR, within
+from interlock.http.names import INTERPRETED, KNOWN_NAMES, PLAIN_NAMES
+from interlock.http.octets import FIELD_VALUE, TCHAR, count_outside_field_value, within
 
 __all__ = [
     "FORBIDDEN_TRAILERS",
-    "INTERPRETED",
     "Headers",
     "comma_list",
     "field_name",
@@ -32,17 +31,6 @@ UPGRADE: Final = 8
 EXPECT_CONTINUE: Final = 16
 #: Expect is something else.
 EXPECT_UNKNOWN: Final = 32
-
-INTERPRETED: Final = frozenset(
-    (
-        b"host",
-        b"content-length",
-        b"transfer-encoding",
-        b"connection",
-        b"upgrade",
-        b"expect",
-    )
-)
 
 #: RFC 9110 §6.5.1: fields that never stand in a trailer section.
 FORBIDDEN_TRAILERS: Final = frozenset(
@@ -65,9 +53,7 @@ def octets_of(value: object, what: str) -> bytes:
         return value
     if isinstance(value, str):
         if not value.isascii():
-            raise LocalProtocolError(
-                f"{what} {value[:64]!r} is not ASCII: encode it to bytes first"
-            )
+            raise LocalProtocolError(f"{what} {value[:64]!r} is not ASCII: encode it to bytes first")
         return value.encode("ascii")
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
@@ -86,16 +72,10 @@ def field_name(name: bytes) -> bytes:
 
 def field_value(value: bytes) -> bytes:
     """``value``, if it is a field value (RFC 9110 §5.5).  Raises :class:`LocalProtocolError` otherwise."""
-    if value and (
-        value[0] == 0x20 or value[0] == 0x09 or value[-1] == 0x20 or value[-1] == 0x09
-    ):
-        raise LocalProtocolError(
-            f"white space around field value {excerpt(value)} (RFC 9110 §5.5)"
-        )
+    if value and (value[0] == 0x20 or value[0] == 0x09 or value[-1] == 0x20 or value[-1] == 0x09):
+        raise LocalProtocolError(f"white space around field value {excerpt(value)} (RFC 9110 §5.5)")
     if not within(value, FIELD_VALUE):
-        raise LocalProtocolError(
-            f"illegal field value {excerpt(value)} (RFC 9110 §5.5)"
-        )
+        raise LocalProtocolError(f"illegal field value {excerpt(value)} (RFC 9110 §5.5)")
     return value
 
 
@@ -109,12 +89,7 @@ def content_length(value: bytes) -> int:
 
     Only the canonical form is taken: digits, at most 18 of them, no leading zero.
     """
-    if (
-        not value
-        or len(value) > 18
-        or not within(value, DIGIT)
-        or (value[0] == 0x30 and len(value) > 1)
-    ):
+    if not value or len(value) > 18 or not value.isdigit() or (value[0] == 0x30 and len(value) > 1):
         raise LocalProtocolError(f"bad Content-Length {excerpt(value)} (RFC 9110 §8.6)")
     return int(value)
 
@@ -129,11 +104,7 @@ def refuse_transfer_encoding(value: bytes) -> LocalProtocolError:
     status = 501
     for index, coding in enumerate(codings):
         last_chunked = coding.lower() == b"chunked"
-        if (
-            not coding
-            or not within(coding, TCHAR)
-            or (last_chunked and index != len(codings) - 1)
-        ):
+        if not coding or not within(coding, TCHAR) or (last_chunked and index != len(codings) - 1):
             status = 400
     return LocalProtocolError(
         f"Transfer-Encoding {excerpt(value)}: only chunked is understood (RFC 9112 §6.1)",
@@ -147,29 +118,14 @@ class Headers:
     ``raw_items()`` has the names as they were written.  Sections are compared as lists of (name, value).
     """
 
-    __slots__ = ("_items", "written", "content_length", "flags", "host", "host_count")
+    __slots__ = ("_items", "_wire", "_written", "content_length", "flags", "host", "host_count")
 
-    def __init__(self, fields: RawFields = (), *, trailers: bool = False) -> None:
+    def __init__(self, fields: RawFields = (), *, trailers: bool = False, _parsed: bool = False) -> None:
         """``fields``: pairs of (name, value), each bytes or ASCII str.
 
         Raises :class:`LocalProtocolError` for an illegal name or value, for contradicting framing fields, and, with
         ``trailers``, for a field that must not stand in a trailer section (RFC 9110 §6.5.1).
         """
-        written: list[bytes] = []
-        items: list[tuple[bytes, bytes]] = []
-        for name, value in fields:
-            raw = name if isinstance(name, bytes) else octets_of(name, "field name")
-            octets = (
-                value if isinstance(value, bytes) else octets_of(value, "field value")
-            )
-            lower = KNOWN_NAMES.get(raw)
-            if lower is None:
-                lower = field_name(raw)
-            written.append(raw)
-            written.append(octets)
-            items.append((lower, field_value(octets)))
-        self.written = written
-        self._items = items
         #: The number in Content-Length, in octets; -1 where there is none.
         self.content_length = -1
         #: What the framing fields say: see the constants of this module.
@@ -178,53 +134,96 @@ class Headers:
         self.host = b""
         #: How many Host fields there are.
         self.host_count = 0
-        self._interpret(trailers)
+        self._items: list[tuple[bytes, bytes]] = []
+        self._written: list[tuple[bytes, bytes]] | None = None
+        self._wire = b""
+        if _parsed:
+            return
+        pairs = cast("list[tuple[bytes, bytes]]", fields if type(fields) is list else list(fields))
+        try:
+            self._fill(pairs, trailers)
+        except TypeError:
+            self._items = []
+            self._fill([_pair(pair) for pair in pairs], trailers)
 
-    def _interpret(self, trailers: bool) -> None:
-        """Read the framing fields, and refuse those that do not belong."""
-        for name, value in self._items:
-            if trailers:
-                if name in FORBIDDEN_TRAILERS:
-                    raise LocalProtocolError(
-                        f"{excerpt(name)} must not stand in a trailer section (RFC 9110 §6.5.1)"
-                    )
-            elif name in INTERPRETED:
-                self._interpret_field(name, value)
+    def _fill(self, pairs: list[tuple[bytes, bytes]], trailers: bool) -> None:
+        """Validate and add what a caller gives.  Raises :class:`TypeError` for what is not pairs of bytes."""
+        lines = [b": ".join(pair) for pair in pairs]
+        lines.append(b"")
+        lines.append(b"")
+        wire = b"\r\n".join(lines)
+        items = self._items
+        special: list[tuple[bytes, bytes]] = []
+        for name, value in pairs:
+            if type(value) is not bytes:
+                raise TypeError
+            lower = PLAIN_NAMES.get(name)
+            if lower is None:
+                lower = field_name(name)
+                if lower in INTERPRETED:
+                    special.append((lower, value))
+            items.append((lower, value))
+        if count_outside_field_value(wire) != 2 * len(lines) - 2 or b":  " in wire or b" \r\n" in wire or b"\t" in wire:
+            for _, value in pairs:
+                field_value(value)
+        self._wire = wire
+        if trailers:
+            self._refuse_trailers()
+        elif special:
+            self._interpret(special)
 
-    def _interpret_field(self, name: bytes, value: bytes) -> None:
-        if name == b"host":
-            self.host = value
-            self.host_count += 1
-        elif name == b"connection":
-            for option in comma_list(value):
-                lower = option.lower()
-                if lower == b"close":
-                    self.flags |= CLOSE
-                elif lower == b"keep-alive":
-                    self.flags |= KEEP_ALIVE
-                elif not within(option, TCHAR):
-                    raise LocalProtocolError(
-                        f"bad Connection option {excerpt(option)} (RFC 9110 §7.6.1)"
-                    )
-        elif name == b"content-length":
-            if self.content_length >= 0:
-                raise LocalProtocolError("more than one Content-Length (RFC 9112 §6.3)")
-            self.content_length = content_length(value)
-        elif name == b"transfer-encoding":
-            if self.flags & CHUNKED:
-                raise LocalProtocolError(
-                    "more than one Transfer-Encoding (RFC 9112 §6.1)"
-                )
-            if value.lower() != b"chunked":
-                raise refuse_transfer_encoding(value)
-            self.flags |= CHUNKED
-        elif name == b"expect":
-            if value.lower() == b"100-continue" and not self.flags & EXPECT_CONTINUE:
-                self.flags |= EXPECT_CONTINUE
-            else:
-                self.flags |= EXPECT_UNKNOWN
-        elif comma_list(value):
-            self.flags |= UPGRADE
+    def _refuse_trailers(self) -> None:
+        """Raise for a field that must not stand in a trailer section."""
+        for name, _ in self._items:
+            if name in FORBIDDEN_TRAILERS:
+                raise LocalProtocolError(f"{excerpt(name)} must not stand in a trailer section (RFC 9110 §6.5.1)")
+
+    def _interpret(self, special: list[tuple[bytes, bytes]]) -> None:
+        """Take from the interpreted fields what they say, and refuse those that contradict each other."""
+        for name, value in special:
+            if name == b"content-length":
+                if self.content_length >= 0:
+                    raise LocalProtocolError("more than one Content-Length (RFC 9112 §6.3)")
+                self.content_length = content_length(value)
+            elif name == b"host":
+                self.host = value
+                self.host_count += 1
+            elif name == b"connection":
+                self._interpret_connection(value)
+            elif name == b"transfer-encoding":
+                if self.flags & CHUNKED:
+                    raise LocalProtocolError("more than one Transfer-Encoding (RFC 9112 §6.1)")
+                if value.lower() != b"chunked":
+                    raise refuse_transfer_encoding(value)
+                self.flags |= CHUNKED
+            elif name == b"expect":
+                if value.lower() == b"100-continue" and not self.flags & EXPECT_CONTINUE:
+                    self.flags |= EXPECT_CONTINUE
+                else:
+                    self.flags |= EXPECT_UNKNOWN
+            elif comma_list(value):
+                self.flags |= UPGRADE
+
+    def _interpret_connection(self, value: bytes) -> None:
+        for option in comma_list(value.lower()):
+            if option == b"keep-alive":
+                self.flags |= KEEP_ALIVE
+            elif option == b"close":
+                self.flags |= CLOSE
+            elif not within(option, TCHAR):
+                raise LocalProtocolError(f"bad Connection option {excerpt(option)} (RFC 9110 §7.6.1)")
+
+    @property
+    def wire(self) -> bytes:
+        """The section as it is written: its field lines and the empty line behind them (RFC 9112 §2.1)."""
+        if self._written is None:
+            return self._wire
+        if not self._wire:
+            lines = [b": ".join(field) for field in self._written]
+            lines.append(b"")
+            lines.append(b"")
+            self._wire = b"\r\n".join(lines)
+        return self._wire
 
     def get(self, name: bytes, default: bytes | None = None) -> bytes | None:
         """The value of the first field called ``name`` (in lower case), or ``default``."""
@@ -239,8 +238,10 @@ class Headers:
 
     def raw_items(self) -> list[tuple[bytes, bytes]]:
         """The fields with their names as they were written."""
-        written = self.written
-        return [(written[i], written[i + 1]) for i in range(0, len(written), 2)]
+        if self._written is None:
+            lines = self._wire[:-4].split(b"\r\n") if self._items else []
+            return [(line[: line.find(b":")], item[1]) for line, item in zip(lines, self._items, strict=True)]
+        return self._written.copy()
 
     def items_list(self) -> list[tuple[bytes, bytes]]:
         """The fields as a new list of (name, value)."""
@@ -255,9 +256,7 @@ class Headers:
     @overload
     def __getitem__(self, index: slice) -> list[tuple[bytes, bytes]]: ...
 
-    def __getitem__(
-        self, index: int | slice
-    ) -> tuple[bytes, bytes] | list[tuple[bytes, bytes]]:
+    def __getitem__(self, index: int | slice) -> tuple[bytes, bytes] | list[tuple[bytes, bytes]]:
         return self._items[index]
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
@@ -278,18 +277,29 @@ class Headers:
 
 
 def parsed_headers(
-    written: list[bytes],
+    written: list[tuple[bytes, bytes]],
     items: list[tuple[bytes, bytes]],
-    special: bool,
+    special: list[tuple[bytes, bytes]],
     trailers: bool,
 ) -> Headers:
-    """The field section that a parser has read and validated; ``special``: it has a field that wants interpreting."""
-    headers = Headers()
-    headers.written = written
+    """The field section that a parser has read and validated.
+
+    ``written`` and ``items``: its fields, with their names as written and in lower case.  ``special``: those of
+    ``items`` that have to be interpreted.
+    """
+    headers = Headers(_parsed=True)
+    headers._written = written
     headers._items = items
-    if special or trailers:
-        headers._interpret(trailers)
+    if trailers:
+        headers._refuse_trailers()
+    elif special:
+        headers._interpret(special)
     return headers
+
+
+def _pair(pair: Sequence[bytes | str]) -> tuple[bytes, bytes]:
+    name, value = pair
+    return octets_of(name, "field name"), octets_of(value, "field value")
 
 
 Sequence.register(Headers)

@@ -71,6 +71,4 @@ class Timeouts:
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
             if getattr(self, name) < 0:
-                raise ValueError(
-                    f"timeout {name} must not be negative: {getattr(self, name)}"
-                )
+                raise ValueError(f"timeout {name} must not be negative: {getattr(self, name)}")

@@ -5,6 +5,7 @@ Python is interpreted, and a plain loop where it is compiled.  Each such primiti
 the same sets, and ``tests/http/test_octets.py`` holds the two equal; the grammars built on them are written once.
 """
 
+import re
 from typing import Final
 
 from mypy_extensions import i64
@@ -14,13 +15,12 @@ __all__ = [
     "DIGIT",
     "FIELD_VALUE",
     "HEXDIG",
-    "NO_COLON",
     "REG_NAME",
     "TARGET",
     "TCHAR",
     "count_outside_field_value",
     "outside",
-    "partition_lines",
+    "split_field_lines",
     "within",
 ]
 
@@ -53,106 +53,79 @@ def outside(octets: bytes, allowed: bytes) -> int:
     return -1
 
 
-#: For each octet, 0 if it is one of FIELD_VALUE, else 1.
+#: For each octet: 1 if no line may contain it, else 0.
 _OUTSIDE_FIELD_VALUE: Final = bytes(octet not in FIELD_VALUE for octet in range(0x100))
 
-
-def count_outside_field_value(octets: bytes, start: int, end: int) -> int:
-    """How many octets from ``start`` to ``end`` are not of :data:`FIELD_VALUE`."""
-    if COMPILED:
-        return _count_outside_loop(octets, start, end)
-    return _count_outside_bulk(octets, start, end)
+#: A line behind its predecessor's CRLF, cut at its first colon.  Possessive: it never backtracks.
+_FIELD_LINE: Final = re.compile(rb"\r\n([^:]++):[ \t]*+([^\r]*+)")
 
 
-def _count_outside_bulk(octets: bytes, start: int, end: int) -> int:
-    return len(octets[start:end].translate(None, FIELD_VALUE))
+def count_outside_field_value(octets: bytes) -> int:
+    """How many octets of ``octets`` are not one of :data:`FIELD_VALUE`."""
+    return _count_outside_loop(octets) if COMPILED else _count_outside_bulk(octets)
 
 
-def _count_outside_loop(octets: bytes, start: int, end: int) -> int:
+def _count_outside_bulk(octets: bytes) -> int:
+    return len(octets.translate(None, FIELD_VALUE))
+
+
+def _count_outside_loop(octets: bytes) -> int:
     table = _OUTSIDE_FIELD_VALUE
-    at: i64 = start
-    stop: i64 = end
+    at: i64 = 0
+    end: i64 = len(octets)
     count: i64 = 0
-    while at < stop:
+    while at < end:
         count += table[octets[at]]
         at += 1
     return count
 
 
-def partition_lines(octets: bytes, start: int, parts: list[bytes]) -> int:
-    """Split the lines from ``start`` at their first colon, up to and with the first empty line.
+def split_field_lines(octets: bytes, start: int, end: int) -> list[tuple[bytes, bytes]] | None:
+    """The lines in ``octets[start:end]``, each cut at its first colon: (what is before it, what is behind it).
 
-    For each line that ends in CRLF, the octets before its first colon and those behind it, without SP and HTAB around
-    the latter, are appended to ``parts``.  A line without a colon gives itself and :data:`NO_COLON`.
-
-    Returns the index behind the empty line; or, if there is none, -1 - the index behind the last complete line.
+    The CRLF before the first line is at ``start``, the last line ends at ``end`` without its CRLF.  What is behind
+    the colon is without SP and HTAB around it.  None if some line is empty, has no colon, begins with one, or has an
+    octet that is not one of :data:`FIELD_VALUE`.
     """
-    return (
-        _partition_lines_loop(octets, start, parts)
-        if COMPILED
-        else _partition_lines_bulk(octets, start, parts)
-    )
+    return _split_field_lines_loop(octets, start, end) if COMPILED else _split_field_lines_bulk(octets, start, end)
 
 
-#: What stands in place of the second part of a line without a colon: not a possible part, since parts are trimmed.
-NO_COLON: Final = b" "
+def _split_field_lines_bulk(octets: bytes, start: int, end: int) -> list[tuple[bytes, bytes]] | None:
+    region = octets[start:end]
+    lines: list[tuple[bytes, bytes]] = _FIELD_LINE.findall(region)
+    # Each line found has the two octets of one CRLF outside the set: any other such octet shows in the sum.
+    if len(region.translate(None, FIELD_VALUE)) != 2 * len(lines):
+        return None
+    if b" \r" in region or b"\t\r" in region or region.endswith((b" ", b"\t")):
+        return [(name, value.rstrip(b" \t")) for name, value in lines]
+    return lines
 
 
-def _partition_lines_bulk(octets: bytes, start: int, parts: list[bytes]) -> int:
-    if octets.startswith(b"\r\n", start):
-        return start + 2
-    end = octets.find(b"\r\n\r\n", start)
-    behind = end + 4
-    if end < 0:
-        end = octets.rfind(b"\r\n", start)
-        if end < 0:
-            return -1 - start
-        behind = -1 - (end + 2)
-    append = parts.append
-    for line in octets[start:end].split(b"\r\n"):
-        name, colon, value = line.partition(b":")
-        append(name)
-        append(value.strip(b" \t") if colon else NO_COLON)
-    return behind
-
-
-def _partition_lines_loop(octets: bytes, start: int, parts: list[bytes]) -> int:
-    end: i64 = len(octets)
-    last: i64 = end - 1
-    line: i64 = start
-    while True:
-        colon: i64 = -1
-        at: i64 = line
-        while at < end:
-            octet = octets[at]
-            if octet == 0x3A:
-                break
-            if octet == 0x0D and at < last and octets[at + 1] == 0x0A:
-                break
+def _split_field_lines_loop(octets: bytes, start: int, end: int) -> list[tuple[bytes, bytes]] | None:
+    lines: list[tuple[bytes, bytes]] = []
+    table = _OUTSIDE_FIELD_VALUE
+    at: i64 = start
+    stop: i64 = end
+    while at < stop:
+        if at + 2 >= stop or octets[at] != 0x0D or octets[at + 1] != 0x0A:
+            return None
+        at += 2
+        name: i64 = at
+        while at < stop and octets[at] != 0x3A:
+            if table[octets[at]]:
+                return None
             at += 1
-        if at < end and octets[at] == 0x3A:
-            colon = at
+        if at >= stop or at == name:
+            return None
+        colon: i64 = at
+        at += 1
+        while at < stop and (octets[at] == 0x20 or octets[at] == 0x09):
             at += 1
-            while at < end and not (
-                octets[at] == 0x0D and at < last and octets[at + 1] == 0x0A
-            ):
-                at += 1
-        if at >= end:
-            return -1 - line
-        if at == line:
-            return line + 2
-        if colon < 0:
-            parts.append(octets[line:at])
-            parts.append(NO_COLON)
-        else:
-            parts.append(octets[line:colon])
-            colon += 1
-            stop: i64 = at
-            while colon < stop and (octets[colon] == 0x20 or octets[colon] == 0x09):
-                colon += 1
-            while stop > colon and (
-                octets[stop - 1] == 0x20 or octets[stop - 1] == 0x09
-            ):
-                stop -= 1
-            parts.append(octets[colon:stop])
-        line = at + 2
+        value: i64 = at
+        while at < stop and not table[octets[at]]:
+            at += 1
+        last: i64 = at
+        while last > value and (octets[last - 1] == 0x20 or octets[last - 1] == 0x09):
+            last -= 1
+        lines.append((octets[name:colon], octets[value:last]))
+    return lines

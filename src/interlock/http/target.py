@@ -25,35 +25,22 @@ def check_target(method: bytes, target: bytes, obs_text: bool = False) -> bytes:
     octets from 0x80 stand in it.
     """
     if not target or not within(target, TARGET + _OBS_TEXT if obs_text else TARGET):
-        raise LocalProtocolError(
-            f"illegal octet in request target {excerpt(target)} (RFC 9112 §3.2)"
-        )
+        raise LocalProtocolError(f"illegal octet in request target {excerpt(target)} (RFC 9112 §3.2)")
     if method == b"CONNECT":
         host, colon, port = target.rpartition(b":")
         if not colon or not port or not host:
-            raise LocalProtocolError(
-                f"CONNECT needs host:port, not {excerpt(target)} (RFC 9112 §3.2.3)"
-            )
+            raise LocalProtocolError(f"CONNECT needs host:port, not {excerpt(target)} (RFC 9112 §3.2.3)")
         check_authority(target)
         return b""
     if target[0] == 0x2F:
         return b""
     if target == b"*":
         if method != b"OPTIONS":
-            raise LocalProtocolError(
-                "the target * is for OPTIONS only (RFC 9112 §3.2.4)"
-            )
+            raise LocalProtocolError("the target * is for OPTIONS only (RFC 9112 §3.2.4)")
         return b""
     scheme, colon, rest = target.partition(b"://")
-    if (
-        not colon
-        or not scheme
-        or not within(scheme, _SCHEME)
-        or not within(scheme[:1], ALPHA)
-    ):
-        raise LocalProtocolError(
-            f"the target {excerpt(target)} has none of the four forms (RFC 9112 §3.2)"
-        )
+    if not colon or not scheme or not within(scheme, _SCHEME) or not within(scheme[:1], ALPHA):
+        raise LocalProtocolError(f"the target {excerpt(target)} has none of the four forms (RFC 9112 §3.2)")
     end = len(rest)
     for delimiter in (b"/", b"?"):
         at = rest.find(delimiter)
@@ -61,9 +48,7 @@ def check_target(method: bytes, target: bytes, obs_text: bool = False) -> bytes:
             end = at
     authority = rest[:end]
     if not authority:
-        raise LocalProtocolError(
-            f"the target {excerpt(target)} names no host (RFC 9110 §4.2.1)"
-        )
+        raise LocalProtocolError(f"the target {excerpt(target)} names no host (RFC 9110 §4.2.1)")
     check_authority(authority)
     return scheme.lower() + b"://" + authority
 
@@ -78,16 +63,12 @@ def check_authority(authority: bytes) -> None:
     if authority[:1] == b"[":
         host, bracket, rest = authority[1:].partition(b"]")
         if not bracket or (rest and rest[:1] != b":") or not _is_ip_literal(host):
-            raise LocalProtocolError(
-                f"bad IP literal in {excerpt(authority)} (RFC 3986 §3.2.2)"
-            )
+            raise LocalProtocolError(f"bad IP literal in {excerpt(authority)} (RFC 3986 §3.2.2)")
         port = rest[1:]
     else:
         host, colon, port = authority.partition(b":")
         if not host or not _is_reg_name(host):
-            raise LocalProtocolError(
-                f"bad host in {excerpt(authority)} (RFC 9110 §7.2)"
-            )
+            raise LocalProtocolError(f"bad host in {excerpt(authority)} (RFC 9110 §7.2)")
     if len(port) > 5 or not within(port, DIGIT) or (port and int(port) > 65535):
         raise LocalProtocolError(f"bad port in {excerpt(authority)} (RFC 3986 §3.2.3)")
 
@@ -98,11 +79,7 @@ def _is_reg_name(host: bytes) -> bool:
         return False
     for i in range(1, len(pieces)):
         piece = pieces[i]
-        if (
-            len(piece) < 2
-            or not within(piece[:2], HEXDIG)
-            or not within(piece[2:], REG_NAME)
-        ):
+        if len(piece) < 2 or not within(piece[:2], HEXDIG) or not within(piece[2:], REG_NAME):
             return False
     return True
 
@@ -110,11 +87,7 @@ def _is_reg_name(host: bytes) -> bool:
 def _is_ip_literal(host: bytes) -> bool:
     if host[:1] in (b"v", b"V"):
         version, dot, address = host[1:].partition(b".")
-        return (
-            bool(version and dot and address)
-            and within(version, HEXDIG)
-            and within(address, _IPVFUTURE)
-        )
+        return bool(version and dot and address) and within(version, HEXDIG) and within(address, _IPVFUTURE)
     if b"%" in host or not host.isascii():
         return False
     try:
