@@ -1,0 +1,211 @@
+"""One process that serves, and above all how it ends."""
+
+import asyncio
+import http.client
+import signal
+import socket
+import threading
+
+import pytest
+from tests.server.serving import PATIENCE, Server
+
+from interlock.server.worker import _unless
+
+pytest.importorskip("fcntl", reason="signals as POSIX has them")
+
+BOTH = pytest.mark.parametrize("app", ["il_apps:asgi", "il_apps:wsgi"])
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def loop(request):
+    pytest.importorskip(request.param)
+    return request.param
+
+
+@pytest.fixture
+def slow():
+    """Asks a server for what takes until it is released."""
+    threads = []
+
+    def slow(server):
+        answers = []
+
+        def ask():
+            try:
+                answers.append(server.get("/slow"))
+            except (OSError, http.client.HTTPException) as error:
+                answers.append(error)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        threads.append(thread)
+        server.touched("slow")
+
+        def answer():
+            thread.join(PATIENCE)
+            return answers[0]
+
+        return answer
+
+    yield slow
+    for thread in threads:
+        thread.join(PATIENCE)
+
+
+@BOTH
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_with_0_when_it_is_told_to(tmp_path, loop, app, signum):
+    with Server(tmp_path, app, "--loop", loop).ready() as server:
+        assert server.get()[1] == str(server.process.pid)
+        assert server.stop(signum) == 0
+        assert len(server.lines) == 1
+        assert (tmp_path / "shut-down").exists() == (app == "il_apps:asgi")
+
+
+@BOTH
+def test_it_accepts_nothing_while_it_finishes_what_runs(tmp_path, loop, slow, app):
+    with Server(tmp_path, app, "--loop", loop).ready() as server:
+        answer = slow(server)
+        with socket.create_connection(server.address, PATIENCE) as idle:
+            idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            idle.recv(65536)
+            server.process.send_signal(signal.SIGTERM)
+            assert idle.recv(65536) == b""  # it is closed because it has nothing to do
+        assert server.refused()
+        assert server.process.poll() is None
+        server.touch("release")
+        response, body = answer()
+        assert response.status == 200
+        assert response.headers["connection"] == "close"
+        assert body == str(server.process.pid)
+        assert server.wait() == 0
+        assert (tmp_path / "shut-down-after-release").exists() == (app == "il_apps:asgi")
+        assert "cut" not in server.errors
+
+
+@BOTH
+def test_what_takes_too_long_is_cut(tmp_path, loop, slow, app):
+    with Server(tmp_path, app, "--loop", loop, "--timeout-shutdown", "0.2").ready() as server:
+        answer = slow(server)
+        assert server.stop() == 0
+        assert isinstance(answer(), Exception)
+        assert "cut 1 connections that were not done at 0.2 s" in server.errors
+        assert (tmp_path / "shut-down").exists() == (app == "il_apps:asgi")
+
+
+@BOTH
+def test_a_second_signal_forces_it(tmp_path, loop, slow, app):
+    with Server(tmp_path, app, "--loop", loop, "--timeout-shutdown", "0").ready() as server:
+        answer = slow(server)
+        server.process.send_signal(signal.SIGTERM)
+        while not server.refused():
+            pass
+        assert server.stop(signal.SIGINT) == 128 + signal.SIGINT
+        assert isinstance(answer(), Exception)
+
+
+def test_a_signal_while_the_application_is_imported(tmp_path):
+    (tmp_path / "il_slow.py").write_text("import time\nopen('starting', 'w').close()\nwhile True: time.sleep(0.01)")
+    with Server(tmp_path, "il_slow:app", bind=f"unix:{tmp_path}/socket") as server:
+        server.touched("starting")
+        assert server.stop() == 128 + signal.SIGTERM
+        assert not (tmp_path / "socket").exists()
+        assert server.errors == ""
+
+
+def test_a_signal_while_the_application_starts(tmp_path, loop):
+    with Server(tmp_path, "il_apps:never_starts", "--loop", loop) as server:
+        server.touched("starting")
+        assert server.stop() == 128 + signal.SIGTERM
+        assert server.errors == ""
+
+
+def test_an_application_that_never_shuts_down_is_left(tmp_path, loop):
+    (tmp_path / "il_stuck.py").write_text(
+        "import asyncio\n"
+        "async def app(scope, receive, send):\n"
+        "    await receive()\n"
+        "    await send({'type': 'lifespan.startup.complete'})\n"
+        "    await asyncio.Event().wait()\n"
+    )
+    with Server(tmp_path, "il_stuck:app", "--timeout-shutdown", "0.2", "--loop", loop).ready() as server:
+        assert server.stop() == 0
+        assert "the application was left before it had shut down" in server.errors
+
+
+def test_the_socket_is_gone_before_the_process_is(tmp_path, loop, slow):
+    path = tmp_path / "socket"
+    with Server(tmp_path, "il_apps:asgi", "--bind", f"unix:{path}", "--loop", loop).ready() as server:
+        answer = slow(server)
+        server.process.send_signal(signal.SIGTERM)
+        while path.exists():
+            pass
+        assert server.process.poll() is None
+        server.touch("release")
+        assert answer()[0].status == 200
+        assert server.wait() == 0
+
+
+def test_errors_are_logged_though_the_application_configures_logging_for_itself(tmp_path):
+    (tmp_path / "il_logging.py").write_text(
+        "import logging.config\n"
+        "logging.config.dictConfig({'version': 1})\n"
+        "def app(environ, start_response): raise RuntimeError('oh no')\n"
+    )
+    with Server(tmp_path, "il_logging:app").ready() as server:
+        assert server.get()[0].status == 500
+        server.line("RuntimeError: oh no")
+
+
+# What a signal cuts short.
+
+
+def test_work_that_is_done_in_time():
+    done = []
+
+    async def work():
+        done.append(1)
+
+    async def main():
+        return await _unless(asyncio.Event(), work(), 60)
+
+    assert asyncio.run(main()) is True
+    assert done == [1]
+
+
+def test_work_that_an_event_cuts_short():
+    async def main():
+        event = asyncio.Event()
+        cancelled = []
+
+        async def work():
+            event.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled.append(1)
+                raise
+
+        assert await _unless(event, work()) is False
+        await asyncio.sleep(0)
+        return cancelled
+
+    assert asyncio.run(main()) == [1]
+
+
+def test_work_that_takes_too_long():
+    async def main():
+        return await _unless(asyncio.Event(), asyncio.Event().wait(), 0.001)
+
+    assert asyncio.run(main()) is False
+
+
+def test_work_that_raises():
+    async def work():
+        raise KeyError("x")
+
+    async def main():
+        await _unless(asyncio.Event(), work())
+
+    with pytest.raises(KeyError):
+        asyncio.run(main())
