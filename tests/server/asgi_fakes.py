@@ -4,12 +4,17 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import IO, Any
 
+import pytest
+
 from interlock import h1
 from interlock.http.events import Data, EndOfMessage, Event, InformationalResponse, Request, Response
 from interlock.http.fields import Headers
 from interlock.net.exchange import Disconnected, PeerInfo
 from interlock.server.asgi import ASGIApplication, ASGIHandler
 from interlock.server.context import ServerContext
+
+#: What was asserted in vain within the applications of this test.
+failures: list[BaseException] = []
 
 CLIENT = ("192.0.2.1", 5000)
 SERVER = ("192.0.2.2", 80)
@@ -115,7 +120,16 @@ class FakeExchange:
 def start(app, exchange: FakeExchange, *, context: ServerContext | None = None, **options: Any) -> ASGIApplication:
     """Start the task that serves ``exchange``, as a driver does."""
     options.setdefault("state", None)
-    application = ASGIApplication(app, context or ServerContext(), **options)
+
+    async def checked(scope, receive, send):
+        # A bridge reports what an application raises, and goes on: what a test asserts in there has to get out.
+        try:
+            await app(scope, receive, send)
+        except (AssertionError, pytest.fail.Exception) as error:
+            failures.append(error)
+            raise
+
+    application = ASGIApplication(checked, context or ServerContext(), **options)
     exchange.handler = application(exchange)
     return application
 
@@ -145,7 +159,12 @@ async def serve(app, exchange: FakeExchange, *pieces: bytes, **options: Any) -> 
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(coroutine)
+    """Run a test's coroutine, and raise what was asserted in vain within an application."""
+    failures.clear()
+    result = asyncio.run(coroutine)
+    if failures:
+        raise failures[0]
+    return result
 
 
 def responder(*messages: dict[str, Any], status: int = 200, headers=(), **more: Any):

@@ -42,6 +42,17 @@ def test_a_declared_length_is_left_alone():
     assert field(exchange, b"content-length") == [b"5"]
 
 
+def test_names_are_compared_and_sent_in_lower_case():
+    app = responder(body(b"hello"), headers=[(b"DATE", b"today"), (b"Server", b"mine"), (b"X-Y", b"1")])
+    head = run(serve(app, FakeExchange())).response
+    assert head.headers.raw_items() == [
+        (b"date", b"today"),
+        (b"server", b"mine"),
+        (b"x-y", b"1"),
+        (b"content-length", b"5"),
+    ]
+
+
 def test_an_empty_body_message_is_a_body():
     exchange = run(serve(responder({"type": "http.response.body"}), FakeExchange()))
     assert field(exchange, b"content-length") == [b"0"]
@@ -110,6 +121,8 @@ def test_the_applications_transfer_encoding_is_the_engines_matter():
     app = responder(body(b"a", True), body(b"b"), headers=[(b"transfer-encoding", b"Chunked")])
     assert run(serve(app, FakeExchange())).octets.lower().count(b"transfer-encoding: chunked") == 1
     assert b"transfer-encoding" not in run(serve(app, FakeExchange(http_version="1.0"))).octets.lower()
+    whole = run(serve(responder(body(b"ab"), headers=[(b"transfer-encoding", b"chunked")]), FakeExchange()))
+    assert (field(whole, b"transfer-encoding"), field(whole, b"content-length")) == ([], [b"2"])
 
 
 def test_send_returns_when_the_exchange_is_writable():
@@ -193,6 +206,12 @@ def test_content_is_held_against_its_declared_length(messages, octets, caplog):
         assert (exchange.content, exchange.aborted, exchange.over) == (octets, 1, False)
     else:
         assert (exchange.response.status_code, exchange.aborted) == (500, 0)
+
+
+def test_a_declared_length_may_come_in_pieces():
+    app = responder(body(b"hel", True), body(b"lo", True), body(), headers=[(b"content-length", b"5")])
+    exchange = run(serve(app, FakeExchange()))
+    assert (exchange.content, exchange.over) == (b"hello", True)
 
 
 def test_a_length_error_that_is_swallowed_does_not_pass_for_an_end():

@@ -93,11 +93,11 @@ def test_without_states_nothing_is_said_of_machines():
 
 
 @pytest.mark.parametrize(
-    ("client", "text"), [(None, "unknown"), (("::1", 5), "[::1]:5"), (("/run/socket", None), "/run/socket")]
+    ("server", "text"), [(None, "unknown"), (("::1", 5), "[::1]:5"), (("/run/socket", None), "/run/socket")]
 )
-def test_addresses(client, text):
-    answer = json.loads(shown(headers=[JSON], peer=PeerInfo("http", client, None))[1])
-    assert (answer["request"]["client"], answer["request"]["server"]) == (text, "unknown")
+def test_addresses(server, text):
+    answer = json.loads(shown(headers=[JSON], peer=PeerInfo("http", None, server))[1])
+    assert (answer["request"]["client"], answer["request"]["server"]) == ("unknown", text)
 
 
 def test_a_client_that_goes_away(caplog):
