@@ -42,7 +42,7 @@ async def asgi(scope, receive, send):
         touch("slow")
         while not there("release"):
             await asyncio.sleep(0.01)
-    if scope["path"] == "/root":
+    if scope["path"].endswith("/root"):
         body = scope["root_path"].encode()
     if scope["path"] == "/scheme":
         body = scope["scheme"].encode()
