@@ -50,13 +50,13 @@ class FakeExchange:
             raise Disconnected("gone")
         assert events
         assert not self.over, "sent after the end of the exchange"
-        self.calls.append(events)
         for event in events:
             self.octets += self.engine.send(event) or b""
             if isinstance(event, Data):
                 self.content += event.data
             if isinstance(event, InformationalResponse):
                 self.expects_continue = False
+        self.calls.append(events)
 
     async def send_file(self, file: IO[bytes], offset: int, count: int) -> None:
         if self.gone:

@@ -85,6 +85,7 @@ def test_a_204_never_has_a_length():
 def test_content_may_be_any_octets_but_no_text():
     exchange = run(serve(responder(body(bytearray(b"ab"), True), body(memoryview(b"cd"))), FakeExchange()))
     assert exchange.content == b"abcd"
+    assert {type(event.data) for event in exchange.events if isinstance(event, Data)} == {bytes}
     assert run(serve(responder(body("text")), FakeExchange())).response.status_code == 500
 
 
