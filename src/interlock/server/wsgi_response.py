@@ -37,7 +37,13 @@ class Head:
         """Raises :class:`LocalProtocolError` for what is malformed or not for an application to say."""
         known = _statuses.get(status) if type(status) is str else None
         self.status_code, self._reason = known or _status(status)
-        fields = [field_of(name, value) for name, value in headers]
+        fields = []
+        for name, value in headers:
+            octets = _names.get(name) if type(name) is str else None
+            if octets is not None and type(value) is str and value.isascii():
+                fields.append((octets, value.encode("ascii").strip(b" \t")))
+            else:
+                fields.append(field_of(name, value))
         if self.status_code == 204:
             # RFC 9110 §8.6: a 204 has no Content-Length, but frameworks add it to every response.
             fields = [field for field in fields if field[0] != b"content-length"]
