@@ -342,7 +342,12 @@ class Connection:
         self._section = None
         assert parsed is not None
         method, target, version, origin = parsed
-        headers = section.headers(False)
+        try:
+            headers = section.headers(False)
+        except LocalProtocolError as error:
+            if version == b"1.0" and error.error_status_hint == 501:  # a transfer coding that nobody knows
+                raise LocalProtocolError("Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)") from None
+            raise
         self.their_http_version = version
         check_request(version, headers, origin)
         self._limit_length(headers)
@@ -492,10 +497,10 @@ class Connection:
 
     def _read_until_close(self) -> Event | None:
         if self._buffer.has_data():
-            octets = self._buffer.take(len(self._buffer.data))
-            if self._left >= 0:
-                if len(octets) > self._left:
-                    raise LocalProtocolError(f"content of more than {self._limits.body} octets", 413)
+            if self._left == 0:
+                raise LocalProtocolError(f"content of more than {self._limits.body} octets", 413)
+            octets = self._buffer.take(len(self._buffer.data) if self._left < 0 else self._left)
+            if self._left > 0:
                 self._left -= len(octets)
             return Data(octets)
         return EndOfMessage() if self._buffer.closed else None

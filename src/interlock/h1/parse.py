@@ -181,6 +181,7 @@ class StartLine:
                 if self._skipped == self._skip:
                     raise LocalProtocolError("an empty line where a start line should be (RFC 9112 §2.2)")
                 self._skipped += 1
+                self.begun = False
                 buffer.pos = pos + 2
             elif buffer.has_line() and buffer.data.find(b"\r\n", buffer.pos) < 0:
                 line = buffer.data[buffer.pos : buffer.data.find(b"\n", buffer.pos) + 1]
@@ -190,8 +191,6 @@ class StartLine:
         """Look at what has come of a line that is not complete."""
         if buffer.held:
             self.begun = True
-            if buffer.held[0][0] == 0x20:
-                raise LocalProtocolError("a start line begins with white space (RFC 9112 §2.2)")
             self._start.examine(buffer.held, self._most, 414, "start line")
 
 
@@ -247,13 +246,17 @@ class FieldSection:
                 buffer.pos = end + 2
             if buffer.has_line() and buffer.data.find(b"\r\n", buffer.pos) < 0:
                 line = buffer.data[buffer.pos : buffer.data.find(b"\n", buffer.pos) + 1]
-                check_line(line, self._limits.head - self.size - 2, 431, "field section")
+                check_line(line, self._room(), 431, "field section")
+
+    def _room(self) -> int:
+        """Octets that the next line may have.  The empty line that ends the section has always room."""
+        return max(0, self._limits.head - self.size - 2)
 
     def _examine(self, buffer: ReceiveBuffer) -> None:
         """Look at what has come of a line that is not complete."""
         if self._start is None:
             self._start = LineStart()
-        self._start.examine(buffer.held, self._limits.head - self.size - 2, 431, "field section")
+        self._start.examine(buffer.held, self._room(), 431, "field section")
 
     def _take(self, data: bytes, pos: int, end: int) -> None:
         """Validate and add the lines from ``pos`` to ``end``, which is where the CRLF of the last of them is."""
@@ -296,7 +299,7 @@ class FieldSection:
     def _refuse(self, data: bytes, pos: int, end: int) -> None:
         """Raise for what is wrong first in the complete lines from ``pos`` to ``end``."""
         for line in data[pos:end].split(b"\r\n"):
-            check_line(line, self._limits.head - self.size - 2, 431, "field section")
+            check_line(line, self._room(), 431, "field section")
             if self.count == self._limits.fields:
                 raise LocalProtocolError(f"more than {self._limits.fields} fields", 431)
             if line[:1] in (b" ", b"\t"):
