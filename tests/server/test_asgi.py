@@ -31,6 +31,7 @@ def test_a_small_response_goes_out_in_one_piece_with_its_length():
     ((head, data, end),) = exchange.calls
     assert isinstance(head, Response)
     assert (data, end) == (Data(b"hello"), EndOfMessage())
+    assert head.reason == b"OK"
     assert field(exchange, b"content-length") == [b"5"]
     assert field(exchange, b"content-type") == [b"text/plain"]
     assert field(exchange, b"server") == [b"interlock"]
@@ -306,7 +307,7 @@ def test_an_error_before_any_content_is_500_and_logged_once(error, caplog):
     exchange = run(serve(app, FakeExchange(target="/x?y")))
     assert exchange.response.status_code == 500
     assert field(exchange, b"content-type") == [b"text/plain; charset=utf-8"]
-    assert exchange.content == b"Internal Server Error"
+    assert exchange.response.reason == exchange.content == b"Internal Server Error"
     assert exchange.over
     (record,) = caplog.records
     assert (record.name, record.levelno) == (ERROR_LOG, logging.ERROR)

@@ -300,7 +300,7 @@ def test_the_first_receive_invites_the_content():
         application = start(app, exchange)
         assert exchange.calls == []
         await settle()
-        assert exchange.events == [InformationalResponse(status_code=100)]
+        assert exchange.events == [InformationalResponse(status_code=100, reason="Continue")]
         exchange.handler.data_received(b"ab")
         await settle()
         exchange.request_ends(b"cd")

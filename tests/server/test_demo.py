@@ -1,6 +1,7 @@
 """The demo: what it shows, in which form, and that it shows nothing unescaped."""
 
 import json
+import logging
 
 import pytest
 from tests.server.asgi_fakes import FakeExchange, finish, run, serve, start
@@ -113,10 +114,12 @@ def test_a_client_that_goes_away(caplog):
     assert caplog.records == []
 
 
-def test_it_has_no_lifespan_and_is_served_all_the_same():
+def test_it_starts_and_stops(caplog):
     async def main():
         lifespan = Lifespan(app, ServerContext(), mode="on")
         await lifespan.startup()
         await lifespan.shutdown()
 
-    run(main())
+    with caplog.at_level(logging.DEBUG, "interlock"):
+        run(main())
+    assert caplog.records == []

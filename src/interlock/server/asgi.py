@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 from interlock.http.errors import ProtocolError
 from interlock.http.events import Data, EndOfMessage, Event, InformationalResponse, Response
 from interlock.http.fields import Headers, comma_list
-from interlock.http.status import content_allowed
+from interlock.http.status import content_allowed, reason
 from interlock.net.exchange import Disconnected, Exchange
 from interlock.server.asgi_files import extent, open_descriptor, open_path
 from interlock.server.asgi_scope import Scope, ScopeFactory
@@ -47,7 +47,7 @@ _EXPECTED: Final = (
 )
 _UNFINISHED: Final = ("starting a response", "sending the content", "completing the content", "sending the trailers")
 
-_CONTINUE: Final = InformationalResponse(status_code=100)
+_CONTINUE: Final = InformationalResponse(status_code=100, reason=reason(100))
 _END: Final = EndOfMessage()
 _ERROR_TEXT: Final = b"Internal Server Error"
 
@@ -320,7 +320,7 @@ class ASGIHandler:
             self._has_length = True
         self._context.add_defaults(fields)
         try:
-            head = Response(status_code=self._status, headers=fields)
+            head = Response(status_code=self._status, headers=fields, reason=reason(self._status))
         except (ProtocolError, TypeError):
             self._phase = START
             raise
@@ -413,7 +413,7 @@ class ASGIHandler:
         """103 Early Hints (RFC 8297), while the response has not begun, for clients that know informational ones."""
         links = [(b"link", link) for link in message.get("links", ())]
         if links and self._phase < BODY and self._request.http_version != b"1.0":
-            self._open_exchange().send(InformationalResponse(status_code=103, headers=links))
+            self._open_exchange().send(InformationalResponse(status_code=103, headers=links, reason=reason(103)))
 
     def _open_exchange(self) -> Exchange:
         if self.exchange is None:
@@ -498,7 +498,7 @@ class ASGIHandler:
     def _server_error(self) -> list[Event]:
         fields = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(_ERROR_TEXT))]
         self._context.add_defaults(fields)
-        events: list[Event] = [Response(status_code=500, headers=fields)]
+        events: list[Event] = [Response(status_code=500, headers=fields, reason=reason(500))]
         if content_allowed(self._request.method, 500):
             events.append(Data(_ERROR_TEXT))
         return events

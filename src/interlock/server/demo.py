@@ -45,7 +45,10 @@ summary {{ cursor: pointer }}
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer every request with a description of it."""
-    if scope["type"] != "http":
+    if scope["type"] == "lifespan":
+        for answer in ("lifespan.startup.complete", "lifespan.shutdown.complete"):
+            await receive()
+            await send({"type": answer})
         return
     size = await _content_size(receive)
     if size is None:
