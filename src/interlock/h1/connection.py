@@ -116,6 +116,9 @@ _CONNECTION: Final = frozenset((b"connection",))
 _ADD_CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 _ADD_CLOSE: Final = b"Connection: close\r\n"
 
+#: The limits of a connection that is not told otherwise.
+_LIMITS: Final = Limits()
+
 #: What ends most messages.
 _END: Final = EndOfMessage()
 
@@ -136,6 +139,9 @@ class Connection:
         "_length",
         "_leniency",
         "_limits",
+        "_most",
+        "_most_content",
+        "_most_fields",
         "_our",
         "_request_line",
         "_section",
@@ -173,10 +179,13 @@ class Connection:
         #: The method of the request in hand; b"" where there is none.
         self.request_method = b""
         if limits is None:
-            limits = Limits()
+            limits = _LIMITS
         if max_incomplete_event_size is not None:
             limits = Limits(request_line=max_incomplete_event_size, head=max_incomplete_event_size)
         self._limits: Final = limits
+        self._most: Final = limits.head
+        self._most_fields: Final = limits.fields
+        self._most_content: Final = limits.body
         self._leniency: Final = leniency
         self._server: Final = our_role is SERVER
         self._our: Final = _SERVER_STATE if our_role is SERVER else _CLIENT_STATE
@@ -335,7 +344,7 @@ class Connection:
                 check_line(line, len(line), 414, "start line")
                 raise
             self._request_line = parsed
-            section = FieldSection(self._limits, self._leniency, 0, 0)
+            section = FieldSection(self._most, self._most_fields, self._leniency)
             self._section = section
         if not section.read(self._buffer):
             return None
@@ -350,7 +359,8 @@ class Connection:
             raise
         self.their_http_version = version
         check_request(version, headers, origin)
-        self._limit_length(headers)
+        if self._most_content is not None and headers.content_length > self._most_content:
+            raise self._refuse_length()
         request = Request(method=method, headers=(), target=target, http_version=version, _parsed=headers)
         self._advance_request(request)
         if headers.flags & CHUNKED:
@@ -374,10 +384,8 @@ class Connection:
         self.request_method = request.method
         self.client_is_waiting_for_100_continue = flags & EXPECT_CONTINUE != 0 and not old
 
-    def _limit_length(self, headers: Headers) -> None:
-        limit = self._limits.body
-        if limit is not None and headers.content_length > limit:
-            raise LocalProtocolError(f"content of more than {limit} octets", 413)
+    def _refuse_length(self) -> LocalProtocolError:
+        return LocalProtocolError(f"content of more than {self._most_content} octets", 413)
 
     def _expect_length(self, octets: int) -> None:
         """Expect content of so many octets; -1: Content-Length is not there, and that means none."""
@@ -390,7 +398,7 @@ class Connection:
     def _expect_chunks(self, section: FieldSection) -> None:
         self._body = _CHUNKED
         self._chunks = ChunkedReader(
-            self._limits, FieldSection(self._limits, self._leniency, section.size, section.count)
+            self._limits, FieldSection(self._most, self._most_fields, self._leniency, section.size, section.count)
         )
 
     def _read_response(self) -> Event | None:
@@ -404,7 +412,7 @@ class Connection:
             except LocalProtocolError:
                 check_line(line, len(line), 414, "start line")
                 raise
-            section = FieldSection(self._limits, self._leniency, 0, 0)
+            section = FieldSection(self._most, self._most_fields, self._leniency)
             self._section = section
         if not section.read(self._buffer):
             return None
@@ -441,11 +449,12 @@ class Connection:
         elif headers.flags & CHUNKED:
             self._expect_chunks(section)
         elif headers.content_length >= 0:
-            self._limit_length(headers)
+            if self._most_content is not None and headers.content_length > self._most_content:
+                raise self._refuse_length()
             self._expect_length(headers.content_length)
         else:
             self._body = _UNTIL_CLOSE
-            self._left = -1 if self._limits.body is None else self._limits.body
+            self._left = -1 if self._most_content is None else self._most_content
         close = version == b"1.0" or headers.flags & CLOSE != 0 or self._body == _UNTIL_CLOSE
         self._advance_response(status_code, close)
         return response
@@ -498,7 +507,7 @@ class Connection:
     def _read_until_close(self) -> Event | None:
         if self._buffer.has_data():
             if self._left == 0:
-                raise LocalProtocolError(f"content of more than {self._limits.body} octets", 413)
+                raise self._refuse_length()
             octets = self._buffer.take(len(self._buffer.data) if self._left < 0 else self._left)
             if self._left > 0:
                 self._left -= len(octets)

@@ -9,9 +9,8 @@ from typing import Final
 
 from interlock.h1.buffer import ReceiveBuffer
 from interlock.http.errors import LocalProtocolError, excerpt
-from interlock.http.fields import Headers, field_name, parsed_headers
+from interlock.http.fields import Headers, field_name
 from interlock.http.leniency import Leniency
-from interlock.http.limits import Limits
 from interlock.http.names import INTERPRETED, KNOWN_NAMES, PLAIN_NAMES
 from interlock.http.octets import (
     DIGIT,
@@ -76,7 +75,9 @@ def parse_request_line(line: bytes, obs_text: bool) -> tuple[bytes, bytes, bytes
     method, target, version = parts
     if method not in _METHODS and (not method or not within(method, TCHAR)):
         raise LocalProtocolError(f"illegal method {excerpt(method)} (RFC 9110 §9.1)")
-    http_version = _version(version)
+    http_version = _VERSIONS.get(version)
+    if http_version is None:
+        http_version = _version(version)
     return method, target, http_version, check_target(method, target, obs_text)
 
 
@@ -171,6 +172,8 @@ class StartLine:
             pos = buffer.pos
             end = data.find(b"\r\n", pos)
             if end > pos:
+                if data[pos] == 0x20:
+                    raise _leading_space()
                 if end - pos > self._most:
                     check_line(data[pos:end], self._most, 414, "start line")
                 buffer.pos = end + 2
@@ -185,12 +188,16 @@ class StartLine:
                 buffer.pos = pos + 2
             elif buffer.has_line() and buffer.data.find(b"\r\n", buffer.pos) < 0:
                 line = buffer.data[buffer.pos : buffer.data.find(b"\n", buffer.pos) + 1]
+                if line[0] == 0x20:
+                    raise _leading_space()
                 check_line(line, self._most, 414, "start line")
 
     def _examine(self, buffer: ReceiveBuffer) -> None:
         """Look at what has come of a line that is not complete."""
         if buffer.held:
             self.begun = True
+            if buffer.held[0][0] == 0x20:
+                raise _leading_space()
             self._start.examine(buffer.held, self._most, 414, "start line")
 
 
@@ -200,11 +207,25 @@ class FieldSection:
     ``size`` and ``count`` start at what the same message has used of its limits before.
     """
 
-    __slots__ = ("_items", "_leniency", "_limits", "_special", "_start", "_written", "count", "size")
+    __slots__ = (
+        "_items",
+        "_leniency",
+        "_most",
+        "_most_fields",
+        "_obs_fold",
+        "_special",
+        "_start",
+        "_written",
+        "count",
+        "size",
+    )
 
-    def __init__(self, limits: Limits, leniency: Leniency, size: int, count: int) -> None:
-        self._limits: Final = limits
+    def __init__(self, most: int, most_fields: int, leniency: Leniency, size: int = 0, count: int = 0) -> None:
+        """``most``: octets that the section may have.  ``most_fields``: how many fields."""
+        self._most: Final = most
+        self._most_fields: Final = most_fields
         self._leniency: Final = leniency
+        self._obs_fold: Final = leniency.obs_fold
         self._start: LineStart | None = None
         self._written: list[tuple[bytes, bytes]] = []
         self._items: list[tuple[bytes, bytes]] = []
@@ -221,24 +242,29 @@ class FieldSection:
         The octets that come before are a complete line.
         """
         while True:
-            if buffer.held or buffer.pos == len(buffer.data):
+            data = buffer.data
+            pos = buffer.pos
+            if buffer.held or pos == len(data):
                 if not buffer.has_line():
                     self._examine(buffer)
                     return False
                 self._start = None
-            if self._leniency.obs_fold and not _unfold(buffer):
-                if len(buffer.data) - buffer.pos > self._limits.head:
-                    raise LocalProtocolError("field section too long", 431)
-                return False
-            data = buffer.data
-            pos = buffer.pos
-            if data.startswith(b"\r\n", pos):
-                buffer.pos = pos + 2
-                return True
-            end = data.find(b"\r\n\r\n", pos)
-            if end >= 0:
+                data = buffer.data
+                pos = buffer.pos
+            if self._obs_fold:
+                if not _unfold(buffer):
+                    if len(buffer.data) > self._most:
+                        raise LocalProtocolError("field section too long", 431)
+                    return False
+                data = buffer.data
+                pos = buffer.pos
+            end = data.find(b"\r\n\r\n", pos - 2 if pos >= 2 else 0)
+            if end >= pos:
                 self._take(data, pos, end)
                 buffer.pos = end + 4
+                return True
+            if data.startswith(b"\r\n", pos):
+                buffer.pos = pos + 2
                 return True
             end = data.rfind(b"\r\n", pos)
             if end >= 0:
@@ -250,7 +276,7 @@ class FieldSection:
 
     def _room(self) -> int:
         """Octets that the next line may have.  The empty line that ends the section has always room."""
-        return max(0, self._limits.head - self.size - 2)
+        return max(0, self._most - self.size - 2)
 
     def _examine(self, buffer: ReceiveBuffer) -> None:
         """Look at what has come of a line that is not complete."""
@@ -265,7 +291,7 @@ class FieldSection:
         else:
             lines = split_field_lines(b"\r\n" + data[pos:end], 0, end - pos + 2)
         size = self.size + end - pos + 2
-        if lines is None or size > self._limits.head or self.count + len(lines) > self._limits.fields:
+        if lines is None or size > self._most or self.count + len(lines) > self._most_fields:
             self._refuse(data, pos, end)
             return
         self.size = size
@@ -300,8 +326,8 @@ class FieldSection:
         """Raise for what is wrong first in the complete lines from ``pos`` to ``end``."""
         for line in data[pos:end].split(b"\r\n"):
             check_line(line, self._room(), 431, "field section")
-            if self.count == self._limits.fields:
-                raise LocalProtocolError(f"more than {self._limits.fields} fields", 431)
+            if self.count == self._most_fields:
+                raise LocalProtocolError(f"more than {self._most_fields} fields", 431)
             if line[:1] in (b" ", b"\t"):
                 raise _folded()
             name, colon, value = line.partition(b":")
@@ -317,7 +343,7 @@ class FieldSection:
         """The section, once it is complete."""
         if self._leniency.repeated_content_length and self._special:
             self._fold_content_length()
-        return parsed_headers(self._written, self._items, self._special, trailers)
+        return Headers((), trailers=trailers, _parsed=(self._written, self._items, self._special))
 
     def _fold_content_length(self) -> None:
         """Keep one Content-Length where all of them, and all members of their lists, are identical (RFC 9110 §8.6)."""
@@ -333,6 +359,10 @@ class FieldSection:
         self._written[places[0]] = (self._written[places[0]][0], only[1])
         self._special = [field for field in self._special if field[0] != b"content-length"]
         self._special.append(only)
+
+
+def _leading_space() -> LocalProtocolError:
+    return LocalProtocolError("a start line begins with white space (RFC 9112 §2.2)")
 
 
 def _folded() -> LocalProtocolError:

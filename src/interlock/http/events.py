@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.fields import CHUNKED, EXPECT_UNKNOWN, Headers, RawFields, octets_of
-from interlock.http.octets import FIELD_VALUE, TCHAR, within
+from interlock.http.octets import FIELD_VALUE, REG_NAME, TCHAR, within
 from interlock.http.target import check_authority, check_target, same_authority
 
 __all__ = [
@@ -106,7 +106,8 @@ def check_request(http_version: bytes, headers: Headers, origin: bytes) -> None:
         if http_version == b"1.1":
             raise LocalProtocolError("no Host (RFC 9112 §3.2)")
     else:
-        check_authority(headers.host)
+        if not headers.host or not within(headers.host, REG_NAME):
+            check_authority(headers.host)
         if origin and not same_authority(origin, headers.host):
             raise LocalProtocolError(f"Host {excerpt(headers.host)} is not the target's (RFC 9112 §3.2.2)")
     if headers.flags:
@@ -119,7 +120,7 @@ def check_request(http_version: bytes, headers: Headers, origin: bytes) -> None:
             raise LocalProtocolError("only Expect: 100-continue is understood (RFC 9110 §10.1.1)", 417)
 
 
-class _ResponseHead(Event):
+class ResponseHead(Event):
     """What informational and final responses share."""
 
     __slots__ = ("headers", "http_version", "reason", "status_code", "stream_id")
@@ -133,15 +134,24 @@ class _ResponseHead(Event):
         reason: bytes | str = b"",
         stream_id: int = 0,
     ) -> None:
-        if not isinstance(status_code, int):
-            raise LocalProtocolError(f"status code has to be an integer, not {status_code!r}")
-        self.status_code: int = int(status_code)
-        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
-        self.http_version: bytes = _http_version(http_version)
-        self.reason: bytes = octets_of(reason, "reason")
+        if type(status_code) is not int:
+            if not isinstance(status_code, int):
+                raise LocalProtocolError(f"status code has to be an integer, not {status_code!r}")
+            status_code = int(status_code)
+        lowest, highest = self._range()
+        if not lowest <= status_code <= highest:
+            raise LocalProtocolError(
+                f"the status code of {type(self).__name__} is {lowest} to {highest}, not {status_code}"
+            )
+        self.status_code: int = status_code
+        self.headers: Headers = headers if type(headers) is Headers else Headers(headers)
+        self.http_version: bytes = b"1.1" if http_version == b"1.1" else _http_version(http_version)
+        self.reason: bytes = _reason(reason) if reason else b""
         self.stream_id: int = stream_id
-        if self.reason and not within(self.reason, FIELD_VALUE):
-            raise LocalProtocolError(f"illegal reason {excerpt(self.reason)} (RFC 9112 §4)")
+
+    def _range(self) -> tuple[int, int]:
+        """The lowest and the highest status code."""
+        return 100, 999
 
     def _fields(self) -> list[tuple[str, object]]:
         return [
@@ -153,54 +163,29 @@ class _ResponseHead(Event):
         ]
 
 
-class InformationalResponse(_ResponseHead):
+class InformationalResponse(ResponseHead):
     """The head of an informational response: ``status_code`` 100 to 199 (RFC 9110 §15.2)."""
 
     __slots__ = ()
 
-    def __init__(
-        self,
-        *,
-        status_code: int,
-        headers: RawFields = (),
-        http_version: bytes | str = b"1.1",
-        reason: bytes | str = b"",
-        stream_id: int = 0,
-    ) -> None:
-        super().__init__(
-            status_code=status_code,
-            headers=headers,
-            http_version=http_version,
-            reason=reason,
-            stream_id=stream_id,
-        )
-        if not 100 <= self.status_code < 200:
-            raise LocalProtocolError(f"an informational status code is 100 to 199, not {self.status_code}")
+    def _range(self) -> tuple[int, int]:
+        return 100, 199
 
 
-class Response(_ResponseHead):
+class Response(ResponseHead):
     """The head of a final response: ``status_code`` 200 to 999 (RFC 9110 §15)."""
 
     __slots__ = ()
 
-    def __init__(
-        self,
-        *,
-        status_code: int,
-        headers: RawFields = (),
-        http_version: bytes | str = b"1.1",
-        reason: bytes | str = b"",
-        stream_id: int = 0,
-    ) -> None:
-        super().__init__(
-            status_code=status_code,
-            headers=headers,
-            http_version=http_version,
-            reason=reason,
-            stream_id=stream_id,
-        )
-        if not 200 <= self.status_code < 1000:
-            raise LocalProtocolError(f"a final status code is 200 to 999, not {self.status_code}")
+    def _range(self) -> tuple[int, int]:
+        return 200, 999
+
+
+def _reason(reason: bytes | str) -> bytes:
+    octets = octets_of(reason, "reason")
+    if not within(octets, FIELD_VALUE):
+        raise LocalProtocolError(f"illegal reason {excerpt(octets)} (RFC 9112 §4)")
+    return octets
 
 
 class Data(Event):

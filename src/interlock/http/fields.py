@@ -9,7 +9,7 @@ from typing import Final, cast, overload
 
 from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.names import INTERPRETED, KNOWN_NAMES, PLAIN_NAMES
-from interlock.http.octets import FIELD_VALUE, TCHAR, count_outside_field_value, within
+from interlock.http.octets import FIELD_VALUE, TCHAR, clean_section, within
 
 __all__ = [
     "FORBIDDEN_TRAILERS",
@@ -112,6 +112,11 @@ def refuse_transfer_encoding(value: bytes) -> LocalProtocolError:
     )
 
 
+#: What a parser has read: the fields with their names as written, with their names in lower case, and those of the
+#: latter that have to be interpreted.
+Parsed = tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]
+
+
 class Headers:
     """One field section: a sequence of (name, value), names in lower case, in the order of the message.
 
@@ -120,7 +125,7 @@ class Headers:
 
     __slots__ = ("_items", "_wire", "_written", "content_length", "flags", "host", "host_count")
 
-    def __init__(self, fields: RawFields = (), *, trailers: bool = False, _parsed: bool = False) -> None:
+    def __init__(self, fields: RawFields = (), *, trailers: bool = False, _parsed: Parsed | None = None) -> None:
         """``fields``: pairs of (name, value), each bytes or ASCII str.
 
         Raises :class:`LocalProtocolError` for an illegal name or value, for contradicting framing fields, and, with
@@ -137,7 +142,12 @@ class Headers:
         self._items: list[tuple[bytes, bytes]] = []
         self._written: list[tuple[bytes, bytes]] | None = None
         self._wire = b""
-        if _parsed:
+        if _parsed is not None:  # a parser has validated it
+            self._written, self._items, special = _parsed
+            if trailers:
+                self._refuse_trailers()
+            elif special:
+                self._interpret(special)
             return
         pairs = cast("list[tuple[bytes, bytes]]", fields if type(fields) is list else list(fields))
         try:
@@ -163,7 +173,7 @@ class Headers:
                 if lower in INTERPRETED:
                     special.append((lower, value))
             items.append((lower, value))
-        if count_outside_field_value(wire) != 2 * len(lines) - 2 or b":  " in wire or b" \r\n" in wire or b"\t" in wire:
+        if not clean_section(wire, len(lines) - 1):
             for _, value in pairs:
                 field_value(value)
         self._wire = wire
@@ -180,6 +190,7 @@ class Headers:
 
     def _interpret(self, special: list[tuple[bytes, bytes]]) -> None:
         """Take from the interpreted fields what they say, and refuse those that contradict each other."""
+        unknown: LocalProtocolError | None = None
         for name, value in special:
             if name == b"content-length":
                 if self.content_length >= 0:
@@ -189,13 +200,17 @@ class Headers:
                 self.host = value
                 self.host_count += 1
             elif name == b"connection":
-                self._interpret_connection(value)
+                if value == b"keep-alive":
+                    self.flags |= KEEP_ALIVE
+                else:
+                    self._interpret_connection(value)
             elif name == b"transfer-encoding":
-                if self.flags & CHUNKED:
+                if self.flags & CHUNKED or unknown is not None:
                     raise LocalProtocolError("more than one Transfer-Encoding (RFC 9112 §6.1)")
-                if value.lower() != b"chunked":
-                    raise refuse_transfer_encoding(value)
-                self.flags |= CHUNKED
+                if value.lower() == b"chunked":
+                    self.flags |= CHUNKED
+                else:
+                    unknown = refuse_transfer_encoding(value)
             elif name == b"expect":
                 if value.lower() == b"100-continue" and not self.flags & EXPECT_CONTINUE:
                     self.flags |= EXPECT_CONTINUE
@@ -203,6 +218,10 @@ class Headers:
                     self.flags |= EXPECT_UNKNOWN
             elif comma_list(value):
                 self.flags |= UPGRADE
+        if unknown is not None:
+            if self.content_length >= 0:
+                raise LocalProtocolError("both Transfer-Encoding and Content-Length (RFC 9112 §6.3)")
+            raise unknown
 
     def _interpret_connection(self, value: bytes) -> None:
         for option in comma_list(value.lower()):
@@ -274,27 +293,6 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"<Headers({self._items!r})>"
-
-
-def parsed_headers(
-    written: list[tuple[bytes, bytes]],
-    items: list[tuple[bytes, bytes]],
-    special: list[tuple[bytes, bytes]],
-    trailers: bool,
-) -> Headers:
-    """The field section that a parser has read and validated.
-
-    ``written`` and ``items``: its fields, with their names as written and in lower case.  ``special``: those of
-    ``items`` that have to be interpreted.
-    """
-    headers = Headers(_parsed=True)
-    headers._written = written
-    headers._items = items
-    if trailers:
-        headers._refuse_trailers()
-    elif special:
-        headers._interpret(special)
-    return headers
 
 
 def _pair(pair: Sequence[bytes | str]) -> tuple[bytes, bytes]:

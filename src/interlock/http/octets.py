@@ -1,8 +1,8 @@
 """Sets of octets, and the scanning primitives that every parser and validator is built from.
 
-No grammar stands here: these are the few loops over octets that a bulk operation of ``bytes`` does fastest where
-Python is interpreted, and a plain loop where it is compiled.  Each such primitive has both forms side by side, over
-the same sets, and ``tests/http/test_octets.py`` holds the two equal; the grammars built on them are written once.
+No grammar of a protocol stands here: these are the few loops over octets that a bulk operation of ``bytes`` does
+fastest where Python is interpreted, and a plain loop where it is compiled.  Each such primitive has both forms side by
+side, over the same sets, and ``tests/http/test_octets.py`` holds the two equal; the grammars built on them are written once.
 """
 
 import re
@@ -15,10 +15,14 @@ __all__ = [
     "DIGIT",
     "FIELD_VALUE",
     "HEXDIG",
+    "IPVFUTURE",
     "REG_NAME",
+    "SCHEME",
     "TARGET",
+    "TARGET_OBS_TEXT",
     "TCHAR",
-    "count_outside_field_value",
+    "OctetSet",
+    "clean_section",
     "outside",
     "split_field_lines",
     "within",
@@ -27,57 +31,100 @@ __all__ = [
 #: Whether this module runs as a native extension.
 COMPILED: Final = not __file__.endswith((".py", ".pyc"))
 
-DIGIT: Final = b"0123456789"
-HEXDIG: Final = b"0123456789ABCDEFabcdef"
-ALPHA: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+class OctetSet:
+    """A set of octets, in the two forms that scanning wants."""
+
+    __slots__ = ("members", "table")
+
+    def __init__(self, members: bytes) -> None:
+        #: The octets of the set.
+        self.members: Final = members
+        #: For each octet: 0 if it is one of the set, else 1.
+        self.table: Final = bytes(octet not in members for octet in range(0x100))
+
+
+_DIGIT: Final = b"0123456789"
+_ALPHA: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_TARGET: Final = bytes(octet for octet in range(0x21, 0x7F) if octet != 0x23)
+_OBS_TEXT: Final = bytes(range(0x80, 0x100))
+
+#: RFC 5234 §B.1.
+DIGIT: Final = OctetSet(_DIGIT)
+ALPHA: Final = OctetSet(_ALPHA)
+HEXDIG: Final = OctetSet(_DIGIT + b"ABCDEFabcdef")
 #: RFC 9110 §5.6.2: tchar.
-TCHAR: Final = b"!#$%&'*+-.^_`|~" + DIGIT + ALPHA
+TCHAR: Final = OctetSet(b"!#$%&'*+-.^_`|~" + _DIGIT + _ALPHA)
 #: RFC 9110 §5.5: SP, HTAB, VCHAR and obs-text, the octets of field values, reason phrases and quoted strings.
-FIELD_VALUE: Final = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
+FIELD_VALUE: Final = OctetSet(b"\t" + bytes(range(0x20, 0x7F)) + _OBS_TEXT)
 #: The octets of a request target: VCHAR without "#", which never stands in one (RFC 9112 §3.2).
-TARGET: Final = bytes(octet for octet in range(0x21, 0x7F) if octet != 0x23)
+TARGET: Final = OctetSet(_TARGET)
+#: The same, and obs-text.
+TARGET_OBS_TEXT: Final = OctetSet(_TARGET + _OBS_TEXT)
+#: RFC 3986 §3.1: what a scheme is made of.
+SCHEME: Final = OctetSet(b"+-." + _DIGIT + _ALPHA)
 #: RFC 3986 §3.2.2: reg-name without its percent-encoded octets.
-REG_NAME: Final = b"-._~!$&'()*+,;=" + DIGIT + ALPHA
+REG_NAME: Final = OctetSet(b"-._~!$&'()*+,;=" + _DIGIT + _ALPHA)
+#: RFC 3986 §3.2.2: the address of an IPvFuture.
+IPVFUTURE: Final = OctetSet(REG_NAME.members + b":")
 
 
-def within(octets: bytes, allowed: bytes) -> bool:
+def within(octets: bytes, allowed: OctetSet) -> bool:
     """Whether every octet of ``octets`` is one of ``allowed``."""
-    return not octets.translate(None, allowed)
+    if COMPILED:
+        return outside(octets, allowed) < 0
+    return not octets.translate(None, allowed.members)
 
 
-def outside(octets: bytes, allowed: bytes) -> int:
+def outside(octets: bytes, allowed: OctetSet) -> int:
     """The index of the first octet that is not one of ``allowed``, or -1."""
-    for index, octet in enumerate(octets):
-        if octet not in allowed:
-            return index
+    table = allowed.table
+    at: i64 = 0
+    end: i64 = len(octets)
+    while at < end:
+        if table[octets[at]]:
+            return at
+        at += 1
     return -1
 
-
-#: For each octet: 1 if no line may contain it, else 0.
-_OUTSIDE_FIELD_VALUE: Final = bytes(octet not in FIELD_VALUE for octet in range(0x100))
 
 #: A line behind its predecessor's CRLF, cut at its first colon.  Possessive: it never backtracks.
 _FIELD_LINE: Final = re.compile(rb"\r\n([^:]++):[ \t]*+([^\r]*+)")
 
 
-def count_outside_field_value(octets: bytes) -> int:
-    """How many octets of ``octets`` are not one of :data:`FIELD_VALUE`."""
-    return _count_outside_loop(octets) if COMPILED else _count_outside_bulk(octets)
+def clean_section(octets: bytes, lines: int) -> bool:
+    """Whether a written field section has ``lines`` times CRLF and otherwise only octets of :data:`FIELD_VALUE`.
+
+    Also False where there may be white space around a value: a SP before a CR, two behind a colon, or any HTAB.
+    """
+    if COMPILED:
+        return _clean_section_loop(octets, lines)
+    return (
+        len(octets.translate(None, FIELD_VALUE.members)) == 2 * lines
+        and octets.find(b":  ") < 0
+        and octets.find(b" \r") < 0
+        and octets.find(b"\t") < 0
+    )
 
 
-def _count_outside_bulk(octets: bytes) -> int:
-    return len(octets.translate(None, FIELD_VALUE))
-
-
-def _count_outside_loop(octets: bytes) -> int:
-    table = _OUTSIDE_FIELD_VALUE
+def _clean_section_loop(octets: bytes, lines: int) -> bool:
+    table = FIELD_VALUE.table
     at: i64 = 0
     end: i64 = len(octets)
-    count: i64 = 0
+    outside: i64 = 0
     while at < end:
-        count += table[octets[at]]
+        octet = octets[at]
+        if octet <= 0x20:
+            if octet == 0x09:
+                return False
+            if octet == 0x20:
+                if at > 1 and octets[at - 1] == 0x20 and octets[at - 2] == 0x3A:
+                    return False
+            elif octet == 0x0D and at > 0 and octets[at - 1] == 0x20:
+                return False
+        outside += table[octet]
         at += 1
-    return count
+    return outside == 2 * lines
 
 
 def split_field_lines(octets: bytes, start: int, end: int) -> list[tuple[bytes, bytes]] | None:
@@ -87,23 +134,21 @@ def split_field_lines(octets: bytes, start: int, end: int) -> list[tuple[bytes, 
     the colon is without SP and HTAB around it.  None if some line is empty, has no colon, begins with one, or has an
     octet that is not one of :data:`FIELD_VALUE`.
     """
-    return _split_field_lines_loop(octets, start, end) if COMPILED else _split_field_lines_bulk(octets, start, end)
-
-
-def _split_field_lines_bulk(octets: bytes, start: int, end: int) -> list[tuple[bytes, bytes]] | None:
+    if COMPILED:
+        return _split_field_lines_loop(octets, start, end)
     region = octets[start:end]
     lines: list[tuple[bytes, bytes]] = _FIELD_LINE.findall(region)
     # Each line found has the two octets of one CRLF outside the set: any other such octet shows in the sum.
-    if len(region.translate(None, FIELD_VALUE)) != 2 * len(lines):
+    if len(region.translate(None, FIELD_VALUE.members)) != 2 * len(lines):
         return None
-    if b" \r" in region or b"\t\r" in region or region.endswith((b" ", b"\t")):
+    if region.find(b" \r") >= 0 or region.find(b"\t\r") >= 0 or region.endswith((b" ", b"\t")):
         return [(name, value.rstrip(b" \t")) for name, value in lines]
     return lines
 
 
 def _split_field_lines_loop(octets: bytes, start: int, end: int) -> list[tuple[bytes, bytes]] | None:
     lines: list[tuple[bytes, bytes]] = []
-    table = _OUTSIDE_FIELD_VALUE
+    table = FIELD_VALUE.table
     at: i64 = start
     stop: i64 = end
     while at < stop:

@@ -8,13 +8,20 @@ import ipaddress
 from typing import Final
 
 from interlock.http.errors import LocalProtocolError, excerpt
-from interlock.http.octets import ALPHA, DIGIT, HEXDIG, REG_NAME, TARGET, within
+from interlock.http.octets import (
+    ALPHA,
+    DIGIT,
+    HEXDIG,
+    IPVFUTURE,
+    REG_NAME,
+    SCHEME,
+    TARGET,
+    TARGET_OBS_TEXT,
+    within,
+)
 
 __all__ = ["check_authority", "check_target", "same_authority"]
 
-_SCHEME: Final = b"+-." + DIGIT + ALPHA
-_OBS_TEXT: Final = bytes(range(0x80, 0x100))
-_IPVFUTURE: Final = REG_NAME + b":"
 _DEFAULT_PORTS: Final = {b"http": b"80", b"https": b"443", b"ws": b"80", b"wss": b"443"}
 
 
@@ -24,22 +31,22 @@ def check_target(method: bytes, target: bytes, obs_text: bool = False) -> bytes:
     Returns the authority that an absolute-form target names as b"scheme://authority", else b"".  ``obs_text`` lets
     octets from 0x80 stand in it.
     """
-    if not target or not within(target, TARGET + _OBS_TEXT if obs_text else TARGET):
+    if not target or not within(target, TARGET_OBS_TEXT if obs_text else TARGET):
         raise LocalProtocolError(f"illegal octet in request target {excerpt(target)} (RFC 9112 §3.2)")
+    if target[0] == 0x2F and method != b"CONNECT":
+        return b""
     if method == b"CONNECT":
         host, colon, port = target.rpartition(b":")
         if not colon or not port or not host:
             raise LocalProtocolError(f"CONNECT needs host:port, not {excerpt(target)} (RFC 9112 §3.2.3)")
         check_authority(target)
         return b""
-    if target[0] == 0x2F:
-        return b""
     if target == b"*":
         if method != b"OPTIONS":
             raise LocalProtocolError("the target * is for OPTIONS only (RFC 9112 §3.2.4)")
         return b""
     scheme, colon, rest = target.partition(b"://")
-    if not colon or not scheme or not within(scheme, _SCHEME) or not within(scheme[:1], ALPHA):
+    if not colon or not scheme or not within(scheme, SCHEME) or not within(scheme[:1], ALPHA):
         raise LocalProtocolError(f"the target {excerpt(target)} has none of the four forms (RFC 9112 §3.2)")
     end = len(rest)
     for delimiter in (b"/", b"?"):
@@ -87,7 +94,7 @@ def _is_reg_name(host: bytes) -> bool:
 def _is_ip_literal(host: bytes) -> bool:
     if host[:1] in (b"v", b"V"):
         version, dot, address = host[1:].partition(b".")
-        return bool(version and dot and address) and within(version, HEXDIG) and within(address, _IPVFUTURE)
+        return bool(version and dot and address) and within(version, HEXDIG) and within(address, IPVFUTURE)
     if b"%" in host or not host.isascii():
         return False
     try:
