@@ -207,6 +207,8 @@ class ASGIHandler:
     def connection_lost(self) -> None:
         self._lost = True
         self.exchange = None
+        if not self._ended:
+            self._received.clear()  # a part of the content is not to pass for all of it
         self._wake()
 
     def writable(self) -> None:
@@ -220,7 +222,7 @@ class ASGIHandler:
             self._reading = True
             self._invite_content()
         while self._phase != DONE:
-            if not self._delivered and (self._ended or (self._received and not self._lost)):
+            if not self._delivered and (self._ended or self._received):
                 return self._take()
             if self._lost or self._peer_closed:
                 break
