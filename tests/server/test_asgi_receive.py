@@ -323,10 +323,11 @@ def test_nothing_is_invited_once_the_response_has_begun():
         await send(body())
 
     exchange = run(serve(app, FakeExchange("POST", headers=EXPECT), b"data"))
+    assert exchange.over
     assert not any(isinstance(event, InformationalResponse) for event in exchange.events)
 
 
-def test_a_loss_found_by_the_invitation_is_a_disconnect():
+def test_a_loss_found_by_the_invitation_is_a_disconnect(caplog):
     async def app(scope, receive, send):
         assert await receive() == DISCONNECT
 
@@ -337,3 +338,4 @@ def test_a_loss_found_by_the_invitation_is_a_disconnect():
         await finish(application)
 
     run(main())
+    assert caplog.records == []
