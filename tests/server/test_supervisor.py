@@ -62,16 +62,19 @@ def test_all_end_with_0_when_they_are_told_to(server, signum):
     assert len(server.lines) == 1
 
 
-def test_a_terminal_sends_its_signal_to_all_of_them(tmp_path):
-    with Server(tmp_path, "il_apps:asgi", "--workers", 2, start_new_session=True).ready() as server:
-        os.killpg(server.process.pid, signal.SIGINT)
-        assert server.wait() == 0
-        assert len(server.lines) == 1
-
-
-def test_a_service_manager_may_send_sigterm_to_all_of_them(tmp_path):
-    with Server(tmp_path, "il_apps:asgi", "--workers", 2, start_new_session=True).ready() as server:
-        os.killpg(server.process.pid, signal.SIGTERM)
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_reaches_all_of_them_forces_nobody(tmp_path, signum):
+    """A terminal sends SIGINT to the whole group of processes, and a service manager may do so with SIGTERM."""
+    with (
+        Server(tmp_path, "il_apps:asgi", "--workers", 2, start_new_session=True).ready() as server,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
+        answer = pool.submit(server.get, "/slow")
+        server.touched("slow")
+        os.killpg(server.process.pid, signum)
+        until(lambda: len(server.workers()) == 1, "the end of the worker that has nothing to do")
+        server.touch("release")
+        assert answer.result()[0].status == 200
         assert server.wait() == 0
         assert len(server.lines) == 1
 

@@ -50,7 +50,7 @@ class Signals:
 
     A process on its own takes SIGTERM and SIGINT; a second one forces it, a third ends it where it stands.  A worker
     under a supervisor takes SIGTERM, as often as it comes (a service manager may send one to each process), and SIGQUIT
-    to be forced; SIGINT it leaves to the supervisor, since a terminal sends that to both.
+    to be forced; SIGINT is ignored there, since a terminal sends that to both.
     """
 
     def __init__(self, supervised: bool) -> None:
@@ -60,9 +60,7 @@ class Signals:
         self.signum = 0
         self._supervised = supervised
         self._loop: asyncio.AbstractEventLoop | None = None
-        if supervised:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        else:
+        if not supervised:
             signal.signal(signal.SIGINT, self._received)
             signal.signal(signal.SIGTERM, self._received)
 
