@@ -104,6 +104,7 @@ def test_early_hints_before_the_response():
     assert [event.status_code for event in hints] == [103, 103]
     assert hints[0].headers == [(b"link", b"</a.css>; rel=preload"), (b"link", b"</b.js>; rel=preload")]
     assert isinstance(exchange.events[2], Response)
+    assert (exchange.content, exchange.over) == (b"x", True)
 
 
 def test_no_early_hints_for_http_1_0():
