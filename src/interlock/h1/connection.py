@@ -358,7 +358,7 @@ class Connection:
                 raise LocalProtocolError("Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)") from None
             raise
         self.their_http_version = version
-        check_request(version, headers, origin)
+        check_request(method, version, headers, origin)
         if self._most_content is not None and headers.content_length > self._most_content:
             raise self._refuse_length()
         request = Request(method=method, headers=(), target=target, http_version=version, _parsed=headers)

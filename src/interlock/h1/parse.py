@@ -258,13 +258,14 @@ class FieldSection:
                     return False
                 data = buffer.data
                 pos = buffer.pos
-            end = data.find(b"\r\n\r\n", pos - 2 if pos >= 2 else 0)
-            if end >= pos:
+            # With something before it, the section is behind a CRLF: if it is empty, that one begins what is found.
+            end = data.find(b"\r\n\r\n", pos - 2 if pos else 0)
+            if end == pos - 2 or (not pos and data.startswith(b"\r\n")):
+                buffer.pos = pos + 2
+                return True
+            if end > pos:
                 self._take(data, pos, end)
                 buffer.pos = end + 4
-                return True
-            if data.startswith(b"\r\n", pos):
-                buffer.pos = pos + 2
                 return True
             end = data.rfind(b"\r\n", pos)
             if end >= 0:

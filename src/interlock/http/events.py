@@ -83,7 +83,7 @@ class Request(Event):
         self.stream_id = stream_id
         if not self.method or not within(self.method, TCHAR):
             raise LocalProtocolError(f"illegal method {excerpt(self.method)} (RFC 9110 §9.1)")
-        check_request(self.http_version, self.headers, check_target(self.method, self.target))
+        check_request(self.method, self.http_version, self.headers, check_target(self.method, self.target))
 
     def _fields(self) -> list[tuple[str, object]]:
         return [
@@ -95,7 +95,7 @@ class Request(Event):
         ]
 
 
-def check_request(http_version: bytes, headers: Headers, origin: bytes) -> None:
+def check_request(method: bytes, http_version: bytes, headers: Headers, origin: bytes) -> None:
     """Raise :class:`LocalProtocolError` unless the fields of a request agree with each other and with its target.
 
     ``origin`` is what :func:`~interlock.http.target.check_target` gave for the target.
@@ -106,7 +106,10 @@ def check_request(http_version: bytes, headers: Headers, origin: bytes) -> None:
         if http_version == b"1.1":
             raise LocalProtocolError("no Host (RFC 9112 §3.2)")
     else:
-        if not headers.host or not within(headers.host, REG_NAME):
+        if not headers.host:
+            if method == b"CONNECT":
+                raise LocalProtocolError("Host is empty though the target has an authority (RFC 9112 §3.2)")
+        elif not within(headers.host, REG_NAME):
             check_authority(headers.host)
         if origin and not same_authority(origin, headers.host):
             raise LocalProtocolError(f"Host {excerpt(headers.host)} is not the target's (RFC 9112 §3.2.2)")
