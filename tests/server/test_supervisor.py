@@ -73,6 +73,7 @@ def test_a_signal_that_reaches_all_of_them_forces_nobody(tmp_path, signum):
         server.touched("slow")
         os.killpg(server.process.pid, signum)
         until(lambda: len(server.workers()) == 1, "the end of the worker that has nothing to do")
+        os.kill(server.workers()[0], signal.SIGTERM)
         server.touch("release")
         assert answer.result()[0].status == 200
         assert server.wait() == 0

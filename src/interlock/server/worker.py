@@ -80,8 +80,9 @@ class Signals:
             return
         if self.force.is_set():
             os._exit(128 + signum)
-        forced = signum == signal.SIGQUIT if self._supervised else again
-        self._loop.call_soon_threadsafe((self.force if forced else self.stop).set)
+        self._loop.call_soon_threadsafe(self.stop.set)
+        if signum == signal.SIGQUIT if self._supervised else again:
+            self._loop.call_soon_threadsafe(self.force.set)
 
 
 class _Bridge(Protocol):
