@@ -389,6 +389,13 @@ def test_no_octet_beyond_the_length_is_sent(server, content, errors):
         assert content.asked == 2
 
 
+def test_nothing_is_asked_for_once_there_is_too_much(server, errors):
+    content = Content(b"hello world", b"more")
+    exchange = server.run(answering(content, ("Content-Length", "5")))
+    server.all_free()
+    assert (exchange.content, content.asked, content.closed, len(errors)) == (b"hello", 1, 1, 1)
+
+
 def test_length_0_and_content(server, errors):
     exchange = server.run(answering([b"x"], ("Content-Length", "0")))
     server.all_free()
@@ -511,6 +518,7 @@ def test_an_error_of_close(server, error, errors):
     server.all_free()
     assert (exchange.complete, exchange.aborted, content.closed) == (True, False, 1)
     assert [record.exc_info[1] for record in errors] == [error]
+    assert errors[0].getMessage() == "close() of the application's iterable failed: GET b'/'"
 
 
 @pytest.mark.parametrize("size", [1, 2])
