@@ -216,15 +216,10 @@ def test_every_fault_is_noticed_that_is_not_the_same_in_other_words(mutants: Cal
     assert len(unnoticed) < len(list(mutants()))
 
 
-#: Declared, but both orders end in MUST_CLOSE: the proposal that a failed server leaves open is soon found unanswered.
-SUPERFLUOUS = "client-done-server-error"
-
-
 def priorities() -> Iterator[object]:
     for coupling in SYSTEM.couplings:
         for other in coupling.before:
-            mark = [pytest.mark.xfail(reason="superfluous")] if other == SUPERFLUOUS else []
-            yield pytest.param(coupling, other, id=f"{coupling.name} before {other}", marks=mark)
+            yield pytest.param(coupling, other, id=f"{coupling.name} before {other}")
 
 
 @pytest.mark.parametrize(("coupling", "other"), list(priorities()))

@@ -167,14 +167,14 @@ COUPLINGS: Final = (
         "connect-might-switch",
         {"client": "DONE", "connect": _OPEN},
         {"client": "MIGHT_SWITCH_PROTOCOL"},
-        before=("client-must-close", "client-done-server-error"),
+        before=("client-must-close",),
         rfc="RFC 9110 §9.3.6",
     ),
     Coupling(
         "upgrade-might-switch",
         {"client": "DONE", "upgrade": _OPEN},
         {"client": "MIGHT_SWITCH_PROTOCOL"},
-        before=("client-must-close", "client-done-server-error"),
+        before=("client-must-close",),
         rfc="RFC 9110 §7.8",
     ),
     Coupling(

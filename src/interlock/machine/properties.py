@@ -28,9 +28,14 @@ class Failure:
 
 
 def holds(system: System, joint: int, condition: Condition) -> bool:
-    """Whether the joint state satisfies the condition."""
+    """Whether the joint state satisfies the condition.  Raises :class:`ValueError` for an unknown name."""
     for machine, wanted in condition.items():
         states = (wanted,) if isinstance(wanted, str) else wanted
+        if machine not in system.machine_index:
+            raise ValueError(f"no machine {machine} in system {system.name}")
+        for state in states:
+            if state not in system.machines[system.machine_index[machine]].states:
+                raise ValueError(f"machine {machine} has no state {state}")
         if system.state(joint, machine) not in states:
             return False
     return True

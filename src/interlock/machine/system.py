@@ -106,7 +106,10 @@ class System:
     def _compile(self) -> None:
         state_index = [{state: i for i, state in enumerate(m.states)} for m in self.machines]
         conditions = [
-            [(self.machine_index[m], {state_index[self.machine_index[m]][s] for s in states}) for m, states in c.when.items()]
+            [
+                (self.machine_index[m], {state_index[self.machine_index[m]][s] for s in states})
+                for m, states in c.when.items()
+            ]
             for c in self.couplings
         ]
         forced = [
@@ -126,6 +129,8 @@ class System:
             moves.append(steps)
 
         start = tuple(state_index[i][m.initial] for i, m in enumerate(self.machines))
+        if _settle(start, conditions, forced)[0] != start:
+            raise ValueError(f"system {self.name}: a coupling fires before the first event")
         numbers: dict[Joint, int] = {start: 0}
         queue: list[Joint] = [start]
         self.parents.append((-1, -1))
