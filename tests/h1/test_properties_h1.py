@@ -320,6 +320,136 @@ def test_responses_without_content_read_back(
     assert client.their_state is h1.DONE
 
 
+# -- what could not be read is not sent either
+
+#: Octets among which the forbidden ones are not rare.
+awkward = st.lists(
+    st.sampled_from(
+        [b"a", b"B", b"1", b"-", b"_", b":", b" ", b"\t", b"\r", b"\n", b"\r\n", b"\x00", b"\x7f", b"\x85", b"("]
+    ),
+    max_size=5,
+).map(b"".join)
+
+
+def is_name(octets: bytes) -> bool:
+    """RFC 9110 §5.1, told anew."""
+    return octets != b"" and all(chr(octet) in TOKEN for octet in octets)
+
+
+def is_value(octets: bytes) -> bool:
+    """RFC 9110 §5.5, told anew."""
+    return octets == octets.strip(b" \t") and all(
+        octet in (0x09, *range(0x20, 0x7F)) or octet > 0x7F for octet in octets
+    )
+
+
+@EXAMPLES
+@given(fields=st.lists(st.tuples(st.one_of(tokens, awkward), awkward), max_size=3), as_text=st.booleans())
+def test_no_field_is_sent_that_could_not_be_read(fields: Fields, as_text: bool) -> None:
+    given_fields: Any = fields
+    if as_text and all(name.isascii() and value.isascii() for name, value in fields):
+        given_fields = [(name.decode(), value.decode()) for name, value in fields]
+    fields = [(name, value) for name, value in fields if name.lower() not in MEANINGFUL]
+    if len(fields) < len(given_fields):
+        return
+    for make in (
+        lambda: h1.Response(status_code=200, headers=given_fields),
+        lambda: h1.InformationalResponse(status_code=103, headers=given_fields),
+        lambda: h1.Request(method="GET", target="/", headers=[("Host", "a"), *given_fields]),
+        lambda: h1.EndOfMessage(headers=given_fields),
+    ):
+        if all(is_name(name) and is_value(value) for name, value in fields):
+            make()
+        else:
+            with pytest.raises(h1.LocalProtocolError):
+                make()
+
+
+@EXAMPLES
+@given(method=awkward, target=awkward, reason=awkward)
+def test_no_start_line_is_sent_that_could_not_be_read(method: bytes, target: bytes, reason: bytes) -> None:
+    host = [("Host", "a")]
+    if is_name(method):
+        h1.Request(method=method, target="/", headers=host)
+    else:
+        with pytest.raises(h1.LocalProtocolError):
+            h1.Request(method=method, target="/", headers=host)
+    if all(0x20 < octet < 0x7F for octet in target):
+        h1.Request(method="GET", target=b"/" + target, headers=host)
+    else:
+        with pytest.raises(h1.LocalProtocolError):
+            h1.Request(method="GET", target=b"/" + target, headers=host)
+    if is_value(reason.strip(b" \t")):
+        h1.Response(status_code=200, reason=reason)
+    else:
+        with pytest.raises(h1.LocalProtocolError):
+            h1.Response(status_code=200, reason=reason)
+
+
+def serving(request: bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") -> h1.Connection:
+    """A server that has a request to answer."""
+    server = h1.Connection(h1.SERVER)
+    server.receive_data(request)
+    assert isinstance(server.next_event(), h1.Request)
+    return server
+
+
+@EXAMPLES
+@given(length=st.integers(0, 20), content=st.lists(st.binary(max_size=8), max_size=5))
+def test_no_more_and_no_less_is_sent_than_content_length_says(length: int, content: list[bytes]) -> None:
+    server = serving()
+    server.send(h1.Response(status_code=200, headers=[("Content-Length", str(length))]))
+    sent = 0
+    for octets in content:
+        if sent + len(octets) > length:
+            with pytest.raises(h1.LocalProtocolError):
+                server.send(h1.Data(octets))
+            assert server.our_state is h1.ERROR
+            return
+        assert server.send(h1.Data(octets)) == octets
+        sent += len(octets)
+    if sent < length:
+        with pytest.raises(h1.LocalProtocolError):
+            server.send(h1.EndOfMessage())
+        assert server.our_state is h1.ERROR
+    else:
+        assert server.send(h1.EndOfMessage()) == b""
+        assert server.our_state is h1.DONE
+
+
+@pytest.mark.parametrize("fields", [[], [("Content-Length", "5")], [("Transfer-Encoding", "chunked")]])
+@pytest.mark.parametrize(("method", "status_code"), [("HEAD", 200), ("HEAD", 404), ("GET", 204), ("GET", 304)])
+def test_no_content_is_sent_where_none_may_be(method: str, status_code: int, fields: list[tuple[str, str]]) -> None:
+    server = serving(method.encode() + b" / HTTP/1.1\r\nHost: a\r\n\r\n")
+    head = server.send(h1.Response(status_code=status_code, headers=fields))
+    assert head is not None
+    assert head.endswith(b"\r\n\r\n")
+    assert head.count(b"\r\n\r\n") == 1
+    assert server.send(h1.EndOfMessage()) == b""
+    server = serving(method.encode() + b" / HTTP/1.1\r\nHost: a\r\n\r\n")
+    server.send(h1.Response(status_code=status_code, headers=fields))
+    with pytest.raises(h1.LocalProtocolError):
+        server.send(h1.Data(b"hello"))
+
+
+@pytest.mark.parametrize("fields", [[], [("Content-Length", "5")], [("Transfer-Encoding", "chunked")]])
+def test_no_transfer_encoding_is_sent_where_none_may_be(fields: list[tuple[str, str]]) -> None:
+    heads = [
+        serving().send(h1.Response(status_code=204, headers=fields)),
+        serving().send(h1.InformationalResponse(status_code=103, headers=fields)),
+        serving(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n").send(
+            h1.InformationalResponse(status_code=101, headers=fields)
+        ),
+        serving(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").send(h1.Response(status_code=200, headers=fields)),
+    ]
+    for head in heads:
+        assert head is not None
+        assert b"transfer-encoding" not in head.lower()
+        assert b"content-length" not in head.lower()
+    old = serving(b"GET / HTTP/1.0\r\n\r\n").send(h1.Response(status_code=200, headers=fields))
+    assert b"transfer-encoding" not in (old or b"").lower()
+
+
 # -- h11 as a witness, on valid input
 
 
