@@ -33,6 +33,8 @@ __all__ = ["DEMO", "Stopped", "run"]
 
 #: What is served where no application is named.
 DEMO: Final = "interlock.server.demo:app"
+#: How long something that was cut gets to notice it, in seconds.
+CUT_GRACE: Final = 1.0
 
 _log: Final = logging.getLogger("interlock.error")
 
@@ -86,26 +88,27 @@ class Signals:
 
 
 class _Bridge(Protocol):
-    """An application behind its interface, from startup to shutdown."""
+    """An application behind its interface, from startup to shutdown; ``cut``: whether some of its work was cut."""
 
     handler_factory: HandlerFactory
 
     async def startup(self) -> None: ...
 
-    async def shutdown(self) -> None: ...
+    async def shutdown(self, cut: bool) -> None: ...
 
 
 class _WSGIBridge:
     def __init__(self, loaded: Loaded, context: ServerContext, config: Config) -> None:
         self._pool = ThreadPool(config.threads)
-        self._timeout = config.timeouts.shutdown or None
+        self._wait = config.timeouts.shutdown or None
         self.handler_factory: HandlerFactory = WSGIApplication(loaded.app, context, self._pool)
 
     async def startup(self) -> None:
         pass
 
-    async def shutdown(self) -> None:
-        await asyncio.to_thread(self._pool.shutdown, self._timeout)
+    async def shutdown(self, cut: bool) -> None:
+        # A thread whose connection was cut has had its time: it only gets to see that, if it looks.
+        await asyncio.to_thread(self._pool.shutdown, CUT_GRACE if cut else self._wait)
 
 
 class _ASGIBridge:
@@ -129,7 +132,7 @@ class _ASGIBridge:
         )
         self.handler_factory: HandlerFactory = self._application
 
-    async def shutdown(self) -> None:
+    async def shutdown(self, cut: bool) -> None:
         await self._application.shutdown()
         await self._lifespan.shutdown()
 
@@ -229,7 +232,7 @@ class _Worker:
         for listener in listeners:
             listener.close()
         await self._drain(connections)
-        if not await _unless(signals.force, self._bridge.shutdown(), self._config.timeouts.shutdown):
+        if not await _unless(signals.force, self._bridge.shutdown(self.cut), self._config.timeouts.shutdown):
             self.cut = True
             _log.warning("the application was left before it had shut down")
         return 128 + signals.signum if signals.force.is_set() else 0
@@ -262,7 +265,7 @@ class _Worker:
         reason = "a second signal" if self._signals.force.is_set() else f"{timeout:g} s"
         _log.warning("cut %d connections that were not done at %s", len(connections), reason)
         connections.abort()
-        await _unless(self._signals.force, connections.wait_closed(), 1.0)
+        await _unless(self._signals.force, connections.wait_closed(), CUT_GRACE)
 
 
 async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None], seconds: float = 0) -> bool:
