@@ -92,6 +92,7 @@ class Server:
         source = str(Path(interlock.__file__).parent.parent)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        self._seen = set()
         self.lines = []
         self.out = []
         self.process = subprocess.Popen(
@@ -114,10 +115,11 @@ class Server:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            for pid in self.workers():
-                os.kill(pid, signal.SIGKILL)
-            self.process.kill()
+        for pid in {*self.workers(), *self._seen}:
+            if alive(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self.process.kill()
         self.wait()
         self.process.stdout.close()
         self.process.stderr.close()
@@ -170,12 +172,12 @@ class Server:
     def workers(self):
         """The process ids of its workers."""
         try:
-            return [
-                int(pid)
-                for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-            ]
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         except FileNotFoundError:
             return []
+        pids = [int(pid) for pid in children.split()]
+        self._seen.update(pids)
+        return pids
 
     def stop(self, signum=signal.SIGTERM):
         """Send it a signal, and give its exit status."""
