@@ -227,9 +227,11 @@ class WSGIHandler:
                 self._report("close() of the application's iterable failed", error)
 
     def start_response(
-        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
+        self, status: object, headers: Iterable[Any], exc_info: ExcInfo | None = None
     ) -> Callable[[bytes], None]:
-        """PEP 3333's start_response.  Returns its ``write``.
+        """PEP 3333's start_response: ``status`` like "200 OK", ``headers`` a list of (name, value), all native strings.
+
+        Returns ``write``.
 
         Raises :class:`~interlock.http.errors.LocalProtocolError` for a malformed status or field, AssertionError when
         it is called again without ``exc_info``, and the exception in ``exc_info`` when the head is out already.
@@ -255,10 +257,10 @@ class WSGIHandler:
         """
         self._block(data)
 
-    def early_hints(self, headers: list[tuple[str, str]]) -> None:
-        """Send 103 Early Hints with these fields at once (RFC 8297), before the head of the response is out.
+    def early_hints(self, headers: Iterable[Any]) -> None:
+        """Send 103 Early Hints at once (RFC 8297), with these fields: pairs of native strings.
 
-        Does nothing in HTTP/1.0, and after that.
+        Does nothing in HTTP/1.0, and when the head of the response is out.
         """
         fields = [field_of(name, value) for name, value in headers]
         if not self._head_handed and self._exchange.request.http_version != b"1.0":

@@ -1,6 +1,10 @@
-"""What an application tells start_response, checked and turned into the head of a response (PEP 3333)."""
+"""What an application tells start_response, checked and turned into the head of a response (PEP 3333).
 
-from typing import Final
+Nothing is taken for granted of an application's types: what is no native string is its error, and is named as such.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
 
 from interlock.http.errors import LocalProtocolError
 from interlock.http.events import Response
@@ -33,14 +37,14 @@ class Head:
 
     __slots__ = ("_fields", "_headers", "_reason", "content_length", "status_code")
 
-    def __init__(self, context: ServerContext, status: str, headers: list[tuple[str, str]]) -> None:
+    def __init__(self, context: ServerContext, status: object, headers: Iterable[Any]) -> None:
         """Raises :class:`LocalProtocolError` for what is malformed or not for an application to say."""
-        known = _statuses.get(status) if type(status) is str else None
+        known = _statuses.get(status) if isinstance(status, str) else None
         self.status_code, self._reason = known or _status(status)
         fields = []
         for name, value in headers:
-            octets = _names.get(name) if type(name) is str else None
-            if octets is not None and type(value) is str and value.isascii():
+            octets = _names.get(name) if isinstance(name, str) else None
+            if octets is not None and isinstance(value, str) and value.isascii():
                 fields.append((octets, value.encode("ascii").strip(b" \t")))
             else:
                 fields.append(field_of(name, value))
@@ -58,16 +62,14 @@ class Head:
         return Response(status_code=self.status_code, headers=headers, reason=self._reason)
 
 
-def field_of(name: str, value: str) -> tuple[bytes, bytes]:
+def field_of(name: object, value: object) -> tuple[bytes, bytes]:
     """A field as an application gives it, as octets, the name in lower case.
 
     White space around the value is taken off.  Raises :class:`LocalProtocolError` for what is no native string, and
     for a name that is malformed or belongs to the connection.
     """
-    octets = _names.get(name) if type(name) is str else None
-    if octets is None:
-        octets = _name(name)
-    if type(value) is not str:
+    octets = _name(name)
+    if not isinstance(value, str):
         raise LocalProtocolError(f"the value of field {name} has to be a str, not {type(value).__name__} (PEP 3333)")
     try:
         return octets, value.encode("latin-1").strip(b" \t")
@@ -75,7 +77,7 @@ def field_of(name: str, value: str) -> tuple[bytes, bytes]:
         raise LocalProtocolError(f"the value of field {name} has characters that are no octets (PEP 3333)") from None
 
 
-def _name(name: str) -> bytes:
+def _name(name: object) -> bytes:
     if not isinstance(name, str):
         raise LocalProtocolError(f"a field name has to be a str, not {type(name).__name__} (PEP 3333)")
     if not name.isascii():
@@ -88,7 +90,7 @@ def _name(name: str) -> bytes:
     return octets
 
 
-def _status(status: str) -> tuple[int, bytes]:
+def _status(status: object) -> tuple[int, bytes]:
     """The code and the reason in "200 OK"; the reason may be empty, the space before it may not be left out."""
     if not isinstance(status, str):
         raise LocalProtocolError(f"the status has to be a str, not {type(status).__name__} (PEP 3333)")
