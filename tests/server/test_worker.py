@@ -4,12 +4,16 @@ import asyncio
 import http.client
 import signal
 import socket
+import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
+import trustme
 from tests.server.serving import PATIENCE, Server
 
-from interlock.server.worker import _unless
+from interlock.server.errors import StartError
+from interlock.server.worker import _loop_factory, _unless
 
 pytest.importorskip("fcntl", reason="signals as POSIX has them")
 
@@ -155,6 +159,31 @@ def test_errors_are_logged_though_the_application_configures_logging_for_itself(
     with Server(tmp_path, "il_logging:app").ready() as server:
         assert server.get()[0].status == 500
         server.line("RuntimeError: oh no")
+
+
+def test_a_handshake_that_never_comes_keeps_nobody(tmp_path, loop):
+    trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(f"{tmp_path}/both.pem")
+    with Server(tmp_path, "il_apps:asgi", "--tls-cert", "both.pem", "--loop", loop).ready() as server:
+        with socket.create_connection(server.address, PATIENCE) as silent:
+            assert server.stop() == 0
+            assert silent.recv(1) == b""
+
+
+# Which event loop it runs.
+
+
+def test_uvloop_where_it_is_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvloop", SimpleNamespace(new_event_loop="made"))
+    assert _loop_factory("auto") == "made"
+    assert _loop_factory("uvloop") == "made"
+    assert _loop_factory("asyncio") is None
+
+
+def test_uvloop_where_it_is_not(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert _loop_factory("auto") is None
+    with pytest.raises(StartError, match=r"pip install 'interlock\[fast\]'"):
+        _loop_factory("uvloop")
 
 
 # What a signal cuts short.
