@@ -267,6 +267,19 @@ def test_an_import_that_raises_shows_where(tmp_path):
         assert server.lines[-1] == "interlock: error: importing il_broken failed: OSError: no database\n"
 
 
+def test_a_startup_that_raises_in_a_framework_shows_where(tmp_path):
+    pytest.importorskip("starlette")
+    (tmp_path / "il_star.py").write_text(
+        "import contextlib\nfrom starlette.applications import Starlette\n\n"
+        "@contextlib.asynccontextmanager\nasync def lifespan(app):\n    raise OSError('no database')\n    yield\n\n"
+        "app = Starlette(lifespan=lifespan)\n"
+    )
+    with Server(tmp_path, "il_star:app") as server:
+        assert server.wait() == 1
+        assert f'File "{tmp_path}/il_star.py", line 6' in server.errors
+        assert server.lines[-1] == "interlock: error: the startup of il_star:app failed: OSError: no database\n"
+
+
 OPTIONS = [option.opts[0] for option in serve.params if option.param_type_name == "option"]
 
 

@@ -101,6 +101,7 @@ def test_a_second_signal_forces_them(tmp_path):
             until(server.refused, "the end of listening")
             assert server.stop() == 128 + signal.SIGTERM
             assert answer.exception()
+        assert "killing" not in server.errors
 
 
 def test_workers_do_not_outlive_their_supervisor(server):

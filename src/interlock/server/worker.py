@@ -123,12 +123,11 @@ class _ASGIBridge:
         try:
             await self._lifespan.startup()
         except LifespanFailure as failure:
-            raise StartError(f"the startup of {self._loaded.name} failed: {failure}") from None
+            # Frameworks send a traceback as the reason: its last line is the message.
+            above, newline, reason = str(failure).strip().rpartition("\n")
+            raise StartError(f"the startup of {self._loaded.name} failed: {reason}", above + newline) from None
         self._application = ASGIApplication(
-            self._loaded.app,
-            self._context,
-            state=self._state,
-            show_states=self._show_states,
+            self._loaded.app, self._context, state=self._state, show_states=self._show_states
         )
         self.handler_factory: HandlerFactory = self._application
 
