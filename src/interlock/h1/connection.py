@@ -8,6 +8,48 @@ from typing import Any, Final
 
 from interlock.h1.buffer import ReceiveBuffer
 from interlock.h1.chunked import ChunkedReader
+from interlock.h1.codes import (
+    CLIENT_CLOSED,
+    CLIENT_DATA,
+    CLIENT_END,
+    CLIENT_ERROR,
+    CLIENT_STATE,
+    CLOSED,
+    CONNECT_PROPOSED,
+    DONE,
+    ERROR,
+    IDLE,
+    INFORMATIONAL,
+    MIGHT_SWITCH,
+    MUST_CLOSE,
+    NEXT_CYCLE,
+    PERSISTENT,
+    REQUEST,
+    RESPONSE,
+    RESPONSE_CLOSE,
+    SEND_BODY,
+    SEND_RESPONSE,
+    SENTINELS,
+    SERVER_CLOSED,
+    SERVER_DATA,
+    SERVER_END,
+    SERVER_ERROR,
+    SERVER_STATE,
+    SWITCH_CONNECT,
+    SWITCH_UPGRADE,
+    SWITCHED,
+    TABLE,
+    N,
+)
+from interlock.h1.framing import (
+    BY_CHUNKS,
+    BY_LENGTH,
+    UNTIL_CLOSE,
+    framing_received,
+    informational_head,
+    refuse_transfer_encoding,
+    response_head,
+)
 from interlock.h1.parse import (
     FieldSection,
     StartLine,
@@ -16,15 +58,7 @@ from interlock.h1.parse import (
     parse_status_line,
 )
 from interlock.h1.tables import SYSTEM
-from interlock.h1.write import (
-    LAST_CHUNK,
-    chunk_line,
-    field_lines,
-    request_head,
-    status_line,
-    without,
-)
-from interlock.http import sentinels
+from interlock.h1.write import LAST_CHUNK, chunk_line, request_head
 from interlock.http.errors import LocalProtocolError, RemoteProtocolError, remote
 from interlock.http.events import (
     ConnectionClosed,
@@ -36,85 +70,13 @@ from interlock.http.events import (
     Response,
     check_request,
 )
-from interlock.http.fields import CHUNKED, CLOSE, EXPECT_CONTINUE, KEEP_ALIVE, UPGRADE, Headers, comma_list
+from interlock.http.fields import CHUNKED, CLOSE, EXPECT_CONTINUE, UPGRADE, Headers
 from interlock.http.leniency import STRICT, Leniency
 from interlock.http.limits import Limits
 from interlock.http.sentinels import CLIENT, NEED_DATA, PAUSED, SERVER, Sentinel
 from interlock.http.status import content_allowed
 
 __all__ = ["Connection"]
-
-_N: Final = SYSTEM.n_events
-_TABLE: Final = SYSTEM.table
-
-
-def _event(name: str) -> int:
-    return SYSTEM.event_index[name]
-
-
-# The events of the tables.  The eight kinds of Request come first: close + 2 * connect + 4 * upgrade.
-_REQUEST: Final = _event("client.Request")
-_CLIENT_DATA: Final = _event("client.Data")
-_CLIENT_END: Final = _event("client.EndOfMessage")
-_CLIENT_CLOSED: Final = _event("client.ConnectionClosed")
-_CLIENT_ERROR: Final = _event("client.Error")
-_INFORMATIONAL: Final = _event("server.InformationalResponse")
-_SWITCH_UPGRADE: Final = _event("server.InformationalResponse.switch")
-_RESPONSE: Final = _event("server.Response")
-_RESPONSE_CLOSE: Final = _event("server.Response.close")
-_SWITCH_CONNECT: Final = _event("server.Response.switch")
-_SERVER_DATA: Final = _event("server.Data")
-_SERVER_END: Final = _event("server.EndOfMessage")
-_SERVER_CLOSED: Final = _event("server.ConnectionClosed")
-_SERVER_ERROR: Final = _event("server.Error")
-_NEXT_CYCLE: Final = _event("start_next_cycle")
-
-# The states of the client's and the server's machine, as small integers; per joint state below.
-_STATES: Final = (
-    "IDLE",
-    "SEND_RESPONSE",
-    "SEND_BODY",
-    "DONE",
-    "MUST_CLOSE",
-    "CLOSED",
-    "MIGHT_SWITCH_PROTOCOL",
-    "SWITCHED_PROTOCOL",
-    "ERROR",
-)
-_IDLE: Final = 0
-_SEND_RESPONSE: Final = 1
-_SEND_BODY: Final = 2
-_DONE: Final = 3
-_MUST_CLOSE: Final = 4
-_CLOSED: Final = 5
-_MIGHT_SWITCH: Final = 6
-_SWITCHED: Final = 7
-_ERROR: Final = 8
-_SENTINELS: Final[list[Sentinel]] = [getattr(sentinels, name) for name in _STATES]
-
-
-def _codes(machine: str) -> list[int]:
-    return [_STATES.index(SYSTEM.state(joint, machine)) for joint in range(len(SYSTEM.joints))]
-
-
-_CLIENT_STATE: Final = _codes("client")
-_SERVER_STATE: Final = _codes("server")
-#: Per joint state: whether the connection may serve another exchange.
-_KEEP_ALIVE: Final = [SYSTEM.state(joint, "keep_alive") == "ENABLED" for joint in range(len(SYSTEM.joints))]
-#: Per joint state: whether a CONNECT is proposed.
-_CONNECT_PROPOSED: Final = [SYSTEM.state(joint, "connect") == "PROPOSED" for joint in range(len(SYSTEM.joints))]
-
-# How the body of the message in hand is framed (RFC 9112 §6.3).
-_LENGTH: Final = 0
-_CHUNKED: Final = 1
-_UNTIL_CLOSE: Final = 2
-
-_FRAMING: Final = frozenset((b"content-length", b"transfer-encoding"))
-_CONTENT_LENGTH: Final = frozenset((b"content-length",))
-_TRANSFER_ENCODING: Final = frozenset((b"transfer-encoding",))
-_CONNECTION: Final = frozenset((b"connection",))
-_ADD_CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
-_ADD_CLOSE: Final = b"Connection: close\r\n"
 
 #: The limits of a connection that is not told otherwise.
 _LIMITS: Final = Limits()
@@ -188,8 +150,8 @@ class Connection:
         self._most_content: Final = limits.body
         self._leniency: Final = leniency
         self._server: Final = our_role is SERVER
-        self._our: Final = _SERVER_STATE if our_role is SERVER else _CLIENT_STATE
-        self._their: Final = _CLIENT_STATE if our_role is SERVER else _SERVER_STATE
+        self._our: Final = SERVER_STATE if our_role is SERVER else CLIENT_STATE
+        self._their: Final = CLIENT_STATE if our_role is SERVER else SERVER_STATE
         self._joint = SYSTEM.initial
         self._buffer: Final = ReceiveBuffer()
         # The head on its way in.
@@ -198,11 +160,11 @@ class Connection:
         self._status_line: tuple[bytes, int, bytes] = (b"", 0, b"")
         self._section: FieldSection | None = None
         # The body on its way in, and the one on its way out: how it is framed, and how many octets are left of it.
-        self._body = _LENGTH
+        self._body = BY_LENGTH
         self._length = 0
         self._left = 0
         self._chunks: ChunkedReader | None = None
-        self._send_body = _LENGTH
+        self._send_body = BY_LENGTH
         self._send_left = 0
 
     # -- states
@@ -210,12 +172,12 @@ class Connection:
     @property
     def our_state(self) -> Sentinel:
         """The state of our machine."""
-        return _SENTINELS[self._our[self._joint]]
+        return SENTINELS[self._our[self._joint]]
 
     @property
     def their_state(self) -> Sentinel:
         """The state of the peer's machine."""
-        return _SENTINELS[self._their[self._joint]]
+        return SENTINELS[self._their[self._joint]]
 
     @property
     def states(self) -> dict[Sentinel, Sentinel]:
@@ -246,36 +208,36 @@ class Connection:
         closing; ``"nothing"``: it is over.
         """
         their = self._their[self._joint]
-        if their == _SEND_BODY:
+        if their == SEND_BODY:
             return "body"
-        if their == _IDLE or their == _SEND_RESPONSE:
+        if their == IDLE or their == SEND_RESPONSE:
             return "idle" if self._at_rest() else "head"
-        if their == _MUST_CLOSE:
+        if their == MUST_CLOSE:
             our = self._our[self._joint]
-            return "close" if our == _MUST_CLOSE or our == _CLOSED or our == _ERROR else "application"
-        if their == _CLOSED or their == _ERROR:
+            return "close" if our == MUST_CLOSE or our == CLOSED or our == ERROR else "application"
+        if their == CLOSED or their == ERROR:
             our = self._our[self._joint]
-            return "nothing" if our == _CLOSED or our == _ERROR else "application"
+            return "nothing" if our == CLOSED or our == ERROR else "application"
         return "application"
 
     def _advance(self, event: int) -> None:
         """Take the event to the tables."""
-        joint = _TABLE[self._joint * _N + event]
+        joint = TABLE[self._joint * N + event]
         if joint < 0:
             raise SYSTEM.illegal(self._joint, event)
         self._joint = joint
 
     def _their_error(self) -> None:
-        self._advance(_CLIENT_ERROR if self._server else _SERVER_ERROR)
+        self._advance(CLIENT_ERROR if self._server else SERVER_ERROR)
 
     def _our_error(self) -> None:
-        self._advance(_SERVER_ERROR if self._server else _CLIENT_ERROR)
+        self._advance(SERVER_ERROR if self._server else CLIENT_ERROR)
 
     def start_next_cycle(self) -> None:
         """Get ready for the next request and response.  Legal when both ends are DONE (RFC 9112 §9.3)."""
-        joint = _TABLE[self._joint * _N + _NEXT_CYCLE]
+        joint = TABLE[self._joint * N + NEXT_CYCLE]
         if joint < 0:
-            raise LocalProtocolError(f"not in a reusable state: {SYSTEM.illegal(self._joint, _NEXT_CYCLE)}")
+            raise LocalProtocolError(f"not in a reusable state: {SYSTEM.illegal(self._joint, NEXT_CYCLE)}")
         self._joint = joint
         self.request_method = b""
 
@@ -300,25 +262,25 @@ class Connection:
         their = self._their[self._joint]
         event: Event | None = None
         try:
-            if their == _SEND_BODY:
+            if their == SEND_BODY:
                 event = self._read_body()
-            elif their == _IDLE or their == _SEND_RESPONSE:
+            elif their == IDLE or their == SEND_RESPONSE:
                 event = self._read_request() if self._server else self._read_response()
-            elif their == _MIGHT_SWITCH or their == _SWITCHED:
+            elif their == MIGHT_SWITCH or their == SWITCHED:
                 return PAUSED
-            elif their == _ERROR:
+            elif their == ERROR:
                 raise RemoteProtocolError("Can't receive data when peer state is ERROR")
             elif not self._buffer.empty():
-                if their == _DONE:
+                if their == DONE:
                     return PAUSED
                 raise LocalProtocolError("Got data when expecting EOF")
             if event is not None:
                 return event
             if not self._buffer.closed:
                 return NEED_DATA
-            if their == _SEND_BODY or not self._at_rest():
+            if their == SEND_BODY or not self._at_rest():
                 raise RemoteProtocolError("peer unexpectedly closed connection")
-            self._advance(_CLIENT_CLOSED if self._server else _SERVER_CLOSED)
+            self._advance(CLIENT_CLOSED if self._server else SERVER_CLOSED)
         except LocalProtocolError as error:
             self._their_error()
             raise remote(error) from None
@@ -372,7 +334,7 @@ class Connection:
     def _advance_request(self, request: Request) -> None:
         """Take a Request, the client's, to the tables, and note what its response depends on."""
         flags = request.headers.flags
-        event = _REQUEST
+        event = REQUEST
         old = request.http_version == b"1.0"
         if old or flags & CLOSE:
             event += 1
@@ -391,12 +353,12 @@ class Connection:
         """Expect content of so many octets; -1: Content-Length is not there, and that means none."""
         if octets < 0:
             octets = 0
-        self._body = _LENGTH
+        self._body = BY_LENGTH
         self._length = octets
         self._left = octets
 
     def _expect_chunks(self, section: FieldSection) -> None:
-        self._body = _CHUNKED
+        self._body = BY_CHUNKS
         self._chunks = ChunkedReader(
             self._limits, FieldSection(self._most, self._most_fields, self._leniency, section.size, section.count)
         )
@@ -421,63 +383,47 @@ class Connection:
         headers = section.headers(False)
         self.their_http_version = version
         if status_code < 200:
-            self._section = None  # the final response has a section of its own
             informational = InformationalResponse(
                 status_code=status_code,
                 headers=headers,
                 http_version=version,
                 reason=reason,
             )
-            self._refuse_transfer_encoding(headers, status_code)
+            refuse_transfer_encoding(headers, status_code)
             self._advance_informational(status_code)
             return informational
-        response = Response(
-            status_code=status_code,
-            headers=headers,
-            http_version=version,
-            reason=reason,
-        )
-        if headers.flags & CHUNKED:
-            if version == b"1.0":
-                raise LocalProtocolError("Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)")
-            if headers.content_length >= 0:
-                raise LocalProtocolError("both Transfer-Encoding and Content-Length (RFC 9112 §6.3)")
-        if not content_allowed(self.request_method, status_code):
-            if self.request_method != b"HEAD" and status_code != 304:
-                self._refuse_transfer_encoding(headers, status_code)
-            self._expect_length(0)
-        elif headers.flags & CHUNKED:
+        response = Response(status_code=status_code, headers=headers, http_version=version, reason=reason)
+        framing = framing_received(self.request_method, response)
+        if framing == BY_CHUNKS:
             self._expect_chunks(section)
-        elif headers.content_length >= 0:
+        elif framing == UNTIL_CLOSE:
+            self._body = UNTIL_CLOSE
+            self._left = -1 if self._most_content is None else self._most_content
+        elif not content_allowed(self.request_method, status_code):
+            self._expect_length(0)
+        else:
             if self._most_content is not None and headers.content_length > self._most_content:
                 raise self._refuse_length()
             self._expect_length(headers.content_length)
-        else:
-            self._body = _UNTIL_CLOSE
-            self._left = -1 if self._most_content is None else self._most_content
-        close = version == b"1.0" or headers.flags & CLOSE != 0 or self._body == _UNTIL_CLOSE
+        close = version == b"1.0" or headers.flags & CLOSE != 0 or framing == UNTIL_CLOSE
         self._advance_response(status_code, close)
         return response
 
-    def _refuse_transfer_encoding(self, headers: Headers, status_code: int) -> None:
-        if headers.flags & CHUNKED:
-            raise LocalProtocolError(f"Transfer-Encoding in a response with status {status_code} (RFC 9112 §6.1)")
-
     def _advance_informational(self, status_code: int) -> None:
-        self._advance(_SWITCH_UPGRADE if status_code == 101 else _INFORMATIONAL)
+        self._advance(SWITCH_UPGRADE if status_code == 101 else INFORMATIONAL)
         if status_code == 100 or status_code == 101:
             self.client_is_waiting_for_100_continue = False
 
     def _advance_response(self, status_code: int, close: bool) -> None:
-        if status_code < 300 and _CONNECT_PROPOSED[self._joint]:
-            self._advance(_SWITCH_CONNECT)
+        if status_code < 300 and CONNECT_PROPOSED[self._joint]:
+            self._advance(SWITCH_CONNECT)
         else:
-            self._advance(_RESPONSE_CLOSE if close else _RESPONSE)
+            self._advance(RESPONSE_CLOSE if close else RESPONSE)
         self.client_is_waiting_for_100_continue = False
 
     def _read_body(self) -> Event | None:
         event: Event | None
-        if self._body == _LENGTH:
+        if self._body == BY_LENGTH:
             if self._left == 0:
                 event = _END
             elif self._buffer.has_data():
@@ -486,7 +432,7 @@ class Connection:
                 event = Data(octets)
             else:
                 event = None
-        elif self._body == _CHUNKED:
+        elif self._body == BY_CHUNKS:
             assert self._chunks is not None
             event = self._chunks.read(self._buffer)
         else:
@@ -497,9 +443,9 @@ class Connection:
             return None
         if type(event) is EndOfMessage:
             self._chunks = None
-            self._advance(_CLIENT_END if self._server else _SERVER_END)
+            self._advance(CLIENT_END if self._server else SERVER_END)
         else:
-            self._advance(_CLIENT_DATA if self._server else _SERVER_DATA)
+            self._advance(CLIENT_DATA if self._server else SERVER_DATA)
         if self._server:
             self.client_is_waiting_for_100_continue = False
         return event
@@ -515,7 +461,7 @@ class Connection:
         return EndOfMessage() if self._buffer.closed else None
 
     def _incomplete(self) -> str:
-        if self._body == _LENGTH:
+        if self._body == BY_LENGTH:
             return (
                 "peer closed connection without sending complete message body "
                 f"(received {self._length - self._left} bytes, expected {self._length})"
@@ -536,14 +482,14 @@ class Connection:
 
     def send_with_data_passthrough(self, event: Event) -> list[bytes] | None:
         """As :meth:`send`, in pieces; the data of a :class:`Data` is one of them, as it is."""
-        if self._our[self._joint] == _ERROR:
+        if self._our[self._joint] == ERROR:
             raise LocalProtocolError("Can't send data when our state is ERROR")
         try:
             if type(event) is Data:
-                self._advance(_SERVER_DATA if self._server else _CLIENT_DATA)
+                self._advance(SERVER_DATA if self._server else CLIENT_DATA)
                 return self._send_data(event.data)
             if type(event) is EndOfMessage:
-                self._advance(_SERVER_END if self._server else _CLIENT_END)
+                self._advance(SERVER_END if self._server else CLIENT_END)
                 return self._send_end(event.headers)
             if type(event) is Response and self._server:
                 return [self._send_response(event)]
@@ -552,7 +498,7 @@ class Connection:
             if type(event) is Request and not self._server:
                 return [self._send_request(event)]
             if type(event) is ConnectionClosed:
-                self._advance(_SERVER_CLOSED if self._server else _CLIENT_CLOSED)
+                self._advance(SERVER_CLOSED if self._server else CLIENT_CLOSED)
                 return None
             raise LocalProtocolError(
                 f"the {self.our_role!r} can't send {type(event).__name__} in state {self.our_state!r}; "
@@ -567,22 +513,17 @@ class Connection:
         self._our_error()
 
     def _send_informational(self, response: InformationalResponse) -> bytes:
-        """The head of an informational response: it has no framing fields (RFC 9110 §8.6, RFC 9112 §6.1)."""
         self._advance_informational(response.status_code)
-        headers = response.headers
-        line = status_line(response.status_code, response.reason)
-        if headers.flags & CHUNKED or headers.content_length >= 0:
-            return line + field_lines(without(headers.raw_items(), _FRAMING))
-        return line + headers.wire
+        return informational_head(response)
 
     def _send_request(self, request: Request) -> bytes:
         if request.http_version != b"1.1":
             raise LocalProtocolError("only HTTP/1.1 is sent")
         self._advance_request(request)
         if request.headers.flags & CHUNKED:
-            self._send_body = _CHUNKED
+            self._send_body = BY_CHUNKS
         else:
-            self._send_body = _LENGTH
+            self._send_body = BY_LENGTH
             self._send_left = max(0, request.headers.content_length)
         return request_head(request)
 
@@ -590,73 +531,37 @@ class Connection:
         """The head of a response, with the fields that its framing and its connection need (RFC 9112 §6, §9.6)."""
         if response.http_version != b"1.1":
             raise LocalProtocolError("only HTTP/1.1 is sent")
-        headers = response.headers
         status_code = response.status_code
-        flags = headers.flags
-        method = self.request_method
-        close = flags & CLOSE != 0
-        switching = status_code < 300 and _CONNECT_PROPOSED[self._joint]
-        body = _LENGTH
-        left = 0
-        dropped: frozenset[bytes] | None = None
-        added = b""
-        if status_code == 204 or switching:
-            if flags & CHUNKED or headers.content_length >= 0:
-                dropped = _FRAMING
-        elif status_code == 304:
-            if flags & CHUNKED:
-                dropped = _TRANSFER_ENCODING
-        elif headers.content_length >= 0 and not flags & CHUNKED:
-            if method != b"HEAD":
-                left = headers.content_length
-        else:
-            # Content of unknown length: chunked for who understands it, otherwise until we close.
-            if self.their_http_version != b"1.1":
-                body = _UNTIL_CLOSE
-                close = close or method != b"HEAD"
-                if flags & CHUNKED:
-                    dropped = _FRAMING
-            else:
-                body = _CHUNKED
-                if not flags & CHUNKED:
-                    added = _ADD_CHUNKED
-                elif headers.content_length >= 0:
-                    dropped = _CONTENT_LENGTH
-            if method == b"HEAD":
-                body = _LENGTH
-        if (close or not _KEEP_ALIVE[self._joint]) and not flags & CLOSE and not switching:
-            if flags & KEEP_ALIVE:
-                dropped = _CONNECTION if dropped is None else dropped | _CONNECTION
-                others = {option for value in headers.get_all(b"connection") for option in comma_list(value.lower())}
-                added += b"Connection: %b\r\n" % b", ".join(sorted(others - {b"keep-alive"} | {b"close"}))
-            else:
-                added += _ADD_CLOSE
+        joint = self._joint
+        head, framing, left, close = response_head(
+            response,
+            self.request_method,
+            self.their_http_version,
+            status_code < 300 and CONNECT_PROPOSED[joint],
+            PERSISTENT[joint],
+        )
         self._advance_response(status_code, close)
-        self._send_body = body
+        self._send_body = framing
         self._send_left = left
-        line = status_line(status_code, response.reason)
-        if dropped is None and not added:
-            return line + headers.wire
-        section = headers.wire if dropped is None else field_lines(without(headers.raw_items(), dropped))
-        return line + section[:-2] + added + b"\r\n"
+        return head
 
     @property
     def trailers_can_be_sent(self) -> bool:
         """Whether the message on its way out is chunked, so that it can have trailers (RFC 9112 §7.1.2)."""
-        return self._send_body == _CHUNKED
+        return self._send_body == BY_CHUNKS
 
     @property
     def ends_by_close(self) -> bool:
         """Whether only our closing ends the message on its way out (RFC 9112 §6.3)."""
-        return self._send_body == _UNTIL_CLOSE and self._our[self._joint] == _SEND_BODY
+        return self._send_body == UNTIL_CLOSE and self._our[self._joint] == SEND_BODY
 
     def _send_data(self, data: Any) -> list[bytes]:
         if not self._server:
             self.client_is_waiting_for_100_continue = False
         size = len(data)
-        if self._send_body == _CHUNKED:
+        if self._send_body == BY_CHUNKS:
             return [chunk_line(size), data, b"\r\n"] if size else []
-        if self._send_body == _LENGTH:
+        if self._send_body == BY_LENGTH:
             if size > self._send_left:
                 raise LocalProtocolError(
                     "Too much data for declared Content-Length, or for a message that has no content"
@@ -667,9 +572,9 @@ class Connection:
     def _send_end(self, trailers: Headers) -> list[bytes]:
         if not self._server:
             self.client_is_waiting_for_100_continue = False
-        if self._send_body == _CHUNKED:
+        if self._send_body == BY_CHUNKS:
             return [LAST_CHUNK + trailers.wire]
-        if self._send_left > 0 and self._send_body == _LENGTH:
+        if self._send_left > 0 and self._send_body == BY_LENGTH:
             raise LocalProtocolError(
                 f"Too little data for declared Content-Length: {self._send_left} octets are missing"
             )

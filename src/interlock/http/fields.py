@@ -149,12 +149,12 @@ class Headers:
             elif special:
                 self._interpret(special)
             return
-        pairs = cast("list[tuple[bytes, bytes]]", fields if type(fields) is list else list(fields))
+        pairs: list[object] = fields if type(fields) is list else list(fields)
         try:
-            self._fill(pairs, trailers)
+            self._fill(cast("list[tuple[bytes, bytes]]", pairs), trailers)
         except TypeError:
             self._items = []
-            self._fill([_pair(pair) for pair in pairs], trailers)
+            self._fill([_pair(cast("Sequence[bytes | str]", pair)) for pair in pairs], trailers)
 
     def _fill(self, pairs: list[tuple[bytes, bytes]], trailers: bool) -> None:
         """Validate and add what a caller gives.  Raises :class:`TypeError` for what is not pairs of bytes."""

@@ -1,0 +1,1 @@
+"""Serving WSGI and ASGI applications: bridges, workers, logs."""

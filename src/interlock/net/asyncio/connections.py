@@ -4,17 +4,24 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from interlock.http.events import Request
 from interlock.http.leniency import Leniency
 from interlock.http.limits import Limits, Timeouts
 from interlock.net.exchange import HandlerFactory, PeerInfo
 
-if TYPE_CHECKING:
-    from interlock.net.asyncio.http import HTTPProtocol
+__all__ = ["ConnectionRegistry", "ExchangeRecord", "Served"]
 
-__all__ = ["ConnectionRegistry", "ExchangeRecord"]
+
+class Served(Protocol):
+    """A connection, as far as the registry has to do with it."""
+
+    def drain(self) -> None:
+        """The server stops: close now if nothing runs, otherwise after the exchange in progress."""
+
+    def abort(self) -> None:
+        """Close at once."""
 
 
 class ExchangeRecord:
@@ -72,7 +79,7 @@ class ConnectionRegistry:
         self.log: Final = logging.getLogger("interlock.error")
         self.draining = False
         self._loop: Final = asyncio.get_running_loop()
-        self._connections: Final[set[HTTPProtocol]] = set()
+        self._connections: Final[set[Served]] = set()
         self._per_ip: Final[dict[str, int]] = {}
         self._empty: asyncio.Event | None = None
         self._calls: Final[deque[tuple[Callable[..., object], tuple[object, ...]]]] = deque()
@@ -81,7 +88,7 @@ class ConnectionRegistry:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def add(self, connection: "HTTPProtocol", ip: str) -> bool:
+    def add(self, connection: Served, ip: str) -> bool:
         """Count a new connection.  Returns whether the limits allow it."""
         self._connections.add(connection)
         count = self._per_ip.get(ip, 0) + 1
@@ -92,7 +99,7 @@ class ConnectionRegistry:
             return False
         return limits.connections_per_ip is None or count <= limits.connections_per_ip
 
-    def remove(self, connection: "HTTPProtocol", ip: str) -> None:
+    def remove(self, connection: Served, ip: str) -> None:
         """Count a connection off."""
         self._connections.discard(connection)
         if ip:

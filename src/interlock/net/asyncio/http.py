@@ -9,7 +9,6 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable
 from typing import IO, Final, cast
 
 from interlock.h1.connection import Connection
@@ -30,9 +29,10 @@ from interlock.http.sentinels import (
 from interlock.http.status import reason
 from interlock.net import deadlines
 from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
+from interlock.net.asyncio.exchange import DrivenExchange, peer_info
 from interlock.net.asyncio.sendfile import read_block, send_range
 from interlock.net.deadlines import Wait
-from interlock.net.exchange import Disconnected, Handler, PeerInfo
+from interlock.net.exchange import Disconnected, PeerInfo
 
 __all__ = ["HTTPProtocol"]
 
@@ -54,82 +54,6 @@ class _FileRange:
 
     def __len__(self) -> int:
         return self._octets
-
-
-class HTTP1Exchange:
-    """One exchange of an HTTP/1.1 connection: an :class:`~interlock.net.exchange.Exchange`."""
-
-    __slots__ = ("_began", "_protocol", "_registry", "handler", "octets_sent", "peer", "request", "status", "unread")
-
-    def __init__(
-        self, protocol: "HTTPProtocol", registry: ConnectionRegistry, request: Request, peer: PeerInfo, now: float
-    ) -> None:
-        self._protocol: HTTPProtocol | None = protocol
-        self.request: Request = request
-        self.peer: PeerInfo = peer
-        self.handler: Handler | None = None
-        #: Octets of content that the application has not taken yet.
-        self.unread = 0
-        self.status = 0
-        self.octets_sent = 0
-        self._began: Final = now
-        self._registry: Final = registry
-
-    @property
-    def writable(self) -> bool:
-        """Whether what waits to be sent is below the high-water mark."""
-        protocol = self._protocol
-        return protocol is None or not protocol.write_paused
-
-    @property
-    def expects_continue(self) -> bool:
-        """Whether the client waits for 100 (Continue)."""
-        protocol = self._protocol
-        return protocol is not None and protocol.connection.they_are_waiting_for_100_continue
-
-    def states(self) -> dict[str, str]:
-        """The states of the connection's machines, by name."""
-        protocol = self._protocol
-        return {} if protocol is None else protocol.connection.machines
-
-    def send(self, *events: Event) -> None:
-        """Hand events over to be sent."""
-        protocol = self._protocol
-        if protocol is None:
-            raise Disconnected("the connection is closed")
-        protocol.send(self, events)
-
-    async def send_file(self, file: IO[bytes], offset: int, count: int) -> None:
-        """Send octets of a file as content."""
-        protocol = self._protocol
-        if protocol is None:
-            raise Disconnected("the connection is closed")
-        await protocol.send_file(self, file, offset, count)
-
-    def consumed(self, octets: int) -> None:
-        """The application has taken octets of the content."""
-        self.unread -= octets
-        if self._protocol is not None:
-            self._protocol.consumed(self)
-
-    def abort(self) -> None:
-        """End the exchange visibly broken."""
-        if self._protocol is not None:
-            self._protocol.break_off("the application failed")
-
-    def call_threadsafe(self, callback: Callable[..., object], *args: object) -> None:
-        """Have a callback called on the loop's thread."""
-        self._registry.call_threadsafe(callback, args)
-
-    def detach(self, now: float, error: str) -> None:
-        """The exchange is over: nothing holds the connection any more."""
-        self._protocol = None
-        self.handler = None
-        report = self._registry.on_exchange_end
-        if report is not None:
-            duration = now - self._began
-            started = time.time() - duration
-            report(ExchangeRecord(self.peer, self.request, self.status, self.octets_sent, started, duration, error))
 
 
 class HTTPProtocol:
@@ -164,7 +88,7 @@ class HTTPProtocol:
         self._transport: asyncio.Transport | None = None
         self._peer = PeerInfo("http", None, None)
         self._ip = ""
-        self._exchange: HTTP1Exchange | None = None
+        self._exchange: DrivenExchange | None = None
         self._processing = False
         self._read_paused = False
         #: Whether more than the high-water mark waits to be sent.
@@ -185,7 +109,7 @@ class HTTPProtocol:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is there, its TLS handshake done."""
         self._transport = cast(asyncio.Transport, transport)
-        self._peer = _peer_info(transport)
+        self._peer = peer_info(transport)
         self._ip = self._peer.client[0] if self._peer.client else ""
         self._transport.set_write_buffer_limits(high=self._registry.limits.write_buffer)
         self._read_wait.begin(deadlines.HEAD, self._loop.time())
@@ -249,6 +173,16 @@ class HTTPProtocol:
         if self._exchange is not None and self._exchange.handler is not None:
             self._exchange.handler.writable()
 
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for 100 (Continue)."""
+        return self.connection.they_are_waiting_for_100_continue
+
+    @property
+    def machines(self) -> dict[str, str]:
+        """The states of the connection's machines, by name."""
+        return self.connection.machines
+
     # -- receiving
 
     def _process(self) -> None:
@@ -309,7 +243,7 @@ class HTTPProtocol:
         self._read_wait.end()
         if request.method == b"CONNECT":
             raise RemoteProtocolError("CONNECT is for proxies (RFC 9110 §9.3.6)", 501)
-        exchange = HTTP1Exchange(self, self._registry, request, self._peer, self._loop.time())
+        exchange = DrivenExchange(self, self._registry, request, self._peer, self._loop.time())
         self._exchange = exchange
         exchange.handler = self._registry.handler_factory(exchange)
 
@@ -325,11 +259,11 @@ class HTTPProtocol:
             self._pause_reading()
         exchange.handler.data_received(data)
 
-    def consumed(self, exchange: HTTP1Exchange) -> None:
+    def consumed(self, exchange: DrivenExchange) -> None:
         """The application has taken some content of ``exchange``."""
-        if self._read_paused and exchange.unread <= self._registry.limits.read_buffer // 2:
-            if self.connection.their_state is SEND_BODY:
-                self._resume_reading()
+        little = exchange.unread <= self._registry.limits.read_buffer // 2
+        if self._read_paused and little and self.connection.their_state is SEND_BODY:
+            self._resume_reading()
 
     def _pause_reading(self) -> None:
         if not self._read_paused and self._transport is not None and not self._transport.is_closing():
@@ -346,24 +280,25 @@ class HTTPProtocol:
 
     # -- sending
 
-    def send(self, exchange: HTTP1Exchange, events: tuple[Event, ...]) -> None:
+    def send(self, exchange: DrivenExchange, events: tuple[Event, ...]) -> None:
         """Hand the events of ``exchange`` to the engine, and its octets to the transport."""
         transport = self._transport
         if transport is None or self._closing:
             raise Disconnected("the connection is closed")
         parts: list[bytes] = []
         ended = False
-        for event in events:
-            if type(event) is Response:
-                event = self._final(event)
-                exchange.status = event.status_code
-            elif type(event) is Data:
-                exchange.octets_sent += len(event.data)
-            elif type(event) is EndOfMessage:
+        for given in events:
+            event = given
+            if type(given) is Response:
+                event = self._final(given)
+                exchange.status = given.status_code
+            elif type(given) is Data:
+                exchange.octets_sent += len(given.data)
+            elif type(given) is EndOfMessage:
                 ended = True
-                if len(event.headers) and not self.connection.trailers_can_be_sent:
+                if len(given.headers) and not self.connection.trailers_can_be_sent:
                     event = EndOfMessage()  # RFC 9110 §6.5: where trailers cannot be sent they are dropped
-            elif type(event) is InformationalResponse and self.connection.their_http_version == b"1.0":
+            elif type(given) is InformationalResponse and self.connection.their_http_version == b"1.0":
                 continue  # RFC 9110 §15.2: not for an HTTP/1.0 client
             sent = self.connection.send_with_data_passthrough(event)
             if sent:
@@ -397,7 +332,7 @@ class HTTPProtocol:
             reason=response.reason,
         )
 
-    async def send_file(self, exchange: HTTP1Exchange, file: IO[bytes], offset: int, count: int) -> None:
+    async def send_file(self, exchange: DrivenExchange, file: IO[bytes], offset: int, count: int) -> None:
         """Send octets of a file as content of ``exchange``."""
         transport = self._transport
         if transport is None or self._closing:
@@ -454,7 +389,7 @@ class HTTPProtocol:
         if self._lost or transport.is_closing():
             raise Disconnected("the connection is closed")
 
-    def _exchange_complete(self, exchange: HTTP1Exchange) -> None:
+    def _exchange_complete(self, exchange: DrivenExchange) -> None:
         """Our EndOfMessage has been handed to the transport."""
         self._exchange = None
         exchange.detach(self._loop.time(), "")
@@ -481,7 +416,7 @@ class HTTPProtocol:
         if self._timer is None:
             self._arm()
         self._resume_reading()
-        if not self._processing and not self.connection.waiting_for == "idle":
+        if not self._processing and self.connection.waiting_for != "idle":
             self._process()
 
     # -- ends
@@ -630,16 +565,3 @@ class HTTPProtocol:
             self._refuse(RemoteProtocolError("the request came too slowly", 408))
         else:
             self._close()
-
-
-def _peer_info(transport: asyncio.BaseTransport) -> PeerInfo:
-    ssl_object = transport.get_extra_info("ssl_object")
-    peername = transport.get_extra_info("peername")
-    sockname = transport.get_extra_info("sockname")
-    client = (str(peername[0]), int(peername[1])) if isinstance(peername, tuple) else None
-    server: tuple[str, int | None] | None = None
-    if isinstance(sockname, tuple):
-        server = (str(sockname[0]), int(sockname[1]))
-    elif isinstance(sockname, str) and sockname:
-        server = (sockname, None)
-    return PeerInfo("http" if ssl_object is None else "https", client, server, ssl_object)
