@@ -100,7 +100,7 @@ def json_line(record: ExchangeRecord) -> str:
         fields["version"] = request.http_version.decode("latin-1")
         fields["referer"] = _text(request.headers.get(b"referer"))
         fields["user_agent"] = _text(request.headers.get(b"user-agent"))
-    return json.dumps(fields).replace("\x7f", "\\u007f")
+    return json.dumps(fields)
 
 
 def _text(value: bytes | None) -> str | None:
