@@ -119,7 +119,11 @@ class ConnectionRegistry:
         self._calls.append((callback, args))
         if not self._calls_due:
             self._calls_due = True
-            self._loop.call_soon_threadsafe(self._run_calls)
+            try:
+                self._loop.call_soon_threadsafe(self._run_calls)
+            except BaseException:
+                self._calls_due = False
+                raise
 
     def _run_calls(self) -> None:
         self._calls_due = False  # before the calls are taken: one that is added from now on wakes the loop again
