@@ -110,8 +110,11 @@ class Wait:
         return self._since + limit if limit else NEVER
 
     def _rated(self, silence: float, grace: float, rate: float) -> float:
-        """The earlier of ``silence`` after the last octet, and when the average falls below ``rate`` after ``grace``."""
+        """The earlier of ``silence`` after the last octet, and when the average falls below ``rate`` after ``grace``.
+
+        The grace is added to the time that the octets may take: who keeps to the rate may do so in bursts.
+        """
         deadline = self._last + silence if silence else NEVER
         if rate and grace:
-            deadline = min(deadline, self._since + max(grace, self._octets / rate))
+            deadline = min(deadline, self._since + grace + self._octets / rate)
         return deadline

@@ -127,7 +127,11 @@ class HTTPProtocol:
         wait = self._read_wait
         if wait.what == deadlines.BODY:
             wait.progress(len(data), self._loop.time())
-        self._process()
+            self._process()
+        else:
+            self._process()
+            if wait.what == deadlines.BODY:  # it has begun with what came with the head
+                wait.progress(len(data), self._loop.time())
 
     def eof_received(self) -> bool:
         """The peer has closed its side.  Returns whether ours stays open."""
@@ -413,7 +417,7 @@ class HTTPProtocol:
         self.connection.start_next_cycle()
         self._discarded = 0
         self._read_wait.begin(deadlines.IDLE, self._loop.time())
-        if self._timer is None:
+        if self._read_wait.deadline() < self._timer_at:
             self._arm()
         self._resume_reading()
         if not self._processing and self.connection.waiting_for != "idle":
@@ -558,7 +562,10 @@ class HTTPProtocol:
         self._read_wait.end()
         if what == deadlines.LINGER:
             if self._transport is not None:
-                self._transport.close()
+                if self._transport.get_write_buffer_size():
+                    self._read_wait.begin(deadlines.LINGER, self._loop.time())  # it lasts from our last octet on
+                else:
+                    self._transport.close()
         elif what == deadlines.BODY and self._exchange is None:
             self._close()
         elif what == deadlines.BODY or self.connection.waiting_for == "head":
