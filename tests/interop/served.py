@@ -16,7 +16,8 @@ def serving(directory, application, *arguments, complaints="", signum=signal.SIG
 
     ``complaints``: a pattern of the lines on standard error that a test provokes.
     """
-    arguments = ["--app-dir", HERE, *arguments]
+    if "--app-dir" not in arguments:
+        arguments = ["--app-dir", HERE, *arguments]
     application = application if ":" in application else f"interop_apps:{application}"
     with Server(directory, application, *arguments, **options) as server:
         yield server.ready()
