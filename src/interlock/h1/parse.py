@@ -33,6 +33,9 @@ __all__ = [
 
 _VERSIONS: Final = {b"HTTP/1.1": b"1.1", b"HTTP/1.0": b"1.0"}
 
+#: Up to so many octets, what has come behind a start line is taken for one field section at first.
+_GUESS: Final = 4096
+
 #: Methods that need no check (RFC 9110 §9.3, RFC 5789).
 _METHODS: Final = frozenset(
     (
@@ -259,6 +262,15 @@ class FieldSection:
                 data = buffer.data
                 pos = buffer.pos
             # With something before it, the section is behind a CRLF: if it is empty, that one begins what is found.
+            # Most heads are all that there is; where that is a wrong guess, the lines do not fit.  (A long way to be
+            # wrong, over requests that are piled up, would have to be gone again for each.)
+            if pos and len(data) - pos <= _GUESS and data.endswith(b"\r\n\r\n"):
+                end = len(data) - 4
+                lines = split_field_lines(data, pos - 2, end + 2) if end > pos else None
+                if lines is not None:
+                    self._add(data, pos, end, lines)
+                    buffer.pos = len(data)
+                    return True
             end = data.find(b"\r\n\r\n", pos - 2 if pos else 0)
             if end == pos - 2 or (not pos and data.startswith(b"\r\n")):
                 buffer.pos = pos + 2
@@ -287,14 +299,20 @@ class FieldSection:
 
     def _take(self, data: bytes, pos: int, end: int) -> None:
         """Validate and add the lines from ``pos`` to ``end``, which is where the CRLF of the last of them is."""
-        if pos >= 2 and data.startswith(b"\r\n", pos - 2):
-            lines = split_field_lines(data, pos - 2, end)
+        if pos:
+            lines = split_field_lines(data, pos - 2, end + 2)
         else:
-            lines = split_field_lines(b"\r\n" + data[pos:end], 0, end - pos + 2)
-        size = self.size + end - pos + 2
-        if lines is None or size > self._most or self.count + len(lines) > self._most_fields:
+            lines = split_field_lines(b"\r\n" + data[: end + 2], 0, end + 4)
+        if lines is None:
             self._refuse(data, pos, end)
-            return
+        else:
+            self._add(data, pos, end, lines)
+
+    def _add(self, data: bytes, pos: int, end: int, lines: list[tuple[bytes, bytes]]) -> None:
+        """Validate the names of ``lines``, and add them."""
+        size = self.size + end - pos + 2
+        if size > self._most or self.count + len(lines) > self._most_fields:
+            self._refuse(data, pos, end)
         self.size = size
         self.count += len(lines)
         items = self._items

@@ -128,33 +128,11 @@ class ResponseHead(Event):
 
     __slots__ = ("headers", "http_version", "reason", "status_code", "stream_id")
 
-    def __init__(
-        self,
-        *,
-        status_code: int,
-        headers: RawFields = (),
-        http_version: bytes | str = b"1.1",
-        reason: bytes | str = b"",
-        stream_id: int = 0,
-    ) -> None:
-        if type(status_code) is not int:
-            if not isinstance(status_code, int):
-                raise LocalProtocolError(f"status code has to be an integer, not {status_code!r}")
-            status_code = int(status_code)
-        lowest, highest = self._range()
-        if not lowest <= status_code <= highest:
-            raise LocalProtocolError(
-                f"the status code of {type(self).__name__} is {lowest} to {highest}, not {status_code}"
-            )
-        self.status_code: int = status_code
-        self.headers: Headers = headers if type(headers) is Headers else Headers(headers)
-        self.http_version: bytes = b"1.1" if http_version == b"1.1" else _http_version(http_version)
-        self.reason: bytes = _reason(reason) if reason else b""
-        self.stream_id: int = stream_id
-
-    def _range(self) -> tuple[int, int]:
-        """The lowest and the highest status code."""
-        return 100, 999
+    status_code: int
+    headers: Headers
+    http_version: bytes
+    reason: bytes
+    stream_id: int
 
     def _fields(self) -> list[tuple[str, object]]:
         return [
@@ -171,8 +149,20 @@ class InformationalResponse(ResponseHead):
 
     __slots__ = ()
 
-    def _range(self) -> tuple[int, int]:
-        return 100, 199
+    def __init__(
+        self,
+        *,
+        status_code: int,
+        headers: RawFields = (),
+        http_version: bytes | str = b"1.1",
+        reason: bytes | str = b"",
+        stream_id: int = 0,
+    ) -> None:
+        self.status_code = _status_code(status_code, 100, 199)
+        self.headers = headers if type(headers) is Headers else Headers(headers)
+        self.http_version = _http_version(http_version)
+        self.reason = _reason(reason) if reason else b""
+        self.stream_id = stream_id
 
 
 class Response(ResponseHead):
@@ -180,8 +170,30 @@ class Response(ResponseHead):
 
     __slots__ = ()
 
-    def _range(self) -> tuple[int, int]:
-        return 200, 999
+    def __init__(
+        self,
+        *,
+        status_code: int,
+        headers: RawFields = (),
+        http_version: bytes | str = b"1.1",
+        reason: bytes | str = b"",
+        stream_id: int = 0,
+    ) -> None:
+        self.status_code = _status_code(status_code, 200, 999)
+        self.headers = headers if type(headers) is Headers else Headers(headers)
+        self.http_version = b"1.1" if http_version == b"1.1" else _http_version(http_version)
+        self.reason = _reason(reason) if reason else b""
+        self.stream_id = stream_id
+
+
+def _status_code(status_code: int, lowest: int, highest: int) -> int:
+    if type(status_code) is not int:
+        if not isinstance(status_code, int):
+            raise LocalProtocolError(f"status code has to be an integer, not {status_code!r}")
+        status_code = int(status_code)
+    if not lowest <= status_code <= highest:
+        raise LocalProtocolError(f"status code {status_code} is not one from {lowest} to {highest} (RFC 9110 §15)")
+    return status_code
 
 
 def _reason(reason: bytes | str) -> bytes:

@@ -5,11 +5,11 @@ framed and how its connection goes on; nobody looks for them again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, cast, overload
+from typing import Final, overload
 
 from interlock.http.errors import LocalProtocolError, excerpt
-from interlock.http.names import INTERPRETED, KNOWN_NAMES, PLAIN_NAMES
-from interlock.http.octets import FIELD_VALUE, TCHAR, clean_section, within
+from interlock.http.names import INTERPRETED, KNOWN_NAMES
+from interlock.http.octets import FIELD_VALUE, TCHAR, within
 
 __all__ = [
     "FORBIDDEN_TRAILERS",
@@ -84,16 +84,6 @@ def comma_list(value: bytes) -> list[bytes]:
     return [element for part in value.split(b",") if (element := part.strip(b" \t"))]
 
 
-def content_length(value: bytes) -> int:
-    """The number in a Content-Length field, in octets (RFC 9110 §8.6).
-
-    Only the canonical form is taken: digits, at most 18 of them, no leading zero.
-    """
-    if not value or len(value) > 18 or not value.isdigit() or (value[0] == 0x30 and len(value) > 1):
-        raise LocalProtocolError(f"bad Content-Length {excerpt(value)} (RFC 9110 §8.6)")
-    return int(value)
-
-
 def refuse_transfer_encoding(value: bytes) -> LocalProtocolError:
     """The error for a Transfer-Encoding that is not exactly ``chunked``.
 
@@ -110,6 +100,42 @@ def refuse_transfer_encoding(value: bytes) -> LocalProtocolError:
         f"Transfer-Encoding {excerpt(value)}: only chunked is understood (RFC 9112 §6.1)",
         error_status_hint=status,
     )
+
+
+class CheckedField:
+    """A field that a caller gave and that is valid, as it stands in a section and as it is written."""
+
+    __slots__ = ("item", "line", "special")
+
+    def __init__(self, item: tuple[bytes, bytes], line: bytes, special: bool) -> None:
+        #: The name in lower case, and the value.
+        self.item: Final = item
+        #: The field line, with its CRLF.
+        self.line: Final = line
+        #: Whether it has to be interpreted.
+        self.special: Final = special
+
+
+#: Fields that callers gave before, so that those that are always the same are validated once.  Short ones only, none
+#: that carries a secret, and at most _MOST_FIELDS.
+_FIELDS: Final[dict[object, CheckedField]] = {}
+_MOST_FIELDS: Final = 1024
+_LONGEST_VALUE: Final = 64
+_SECRET: Final = frozenset((b"set-cookie", b"cookie", b"authorization", b"proxy-authorization"))
+
+
+def checked_field(pair: tuple[bytes | str, bytes | str] | Sequence[bytes | str]) -> CheckedField:
+    """The field that ``pair`` gives.  Raises :class:`LocalProtocolError` unless its name and its value are valid."""
+    given_name, given_value = pair
+    name = octets_of(given_name, "field name")
+    value = field_value(octets_of(given_value, "field value"))
+    lower = field_name(name)
+    field = CheckedField((lower, value), b"%b: %b\r\n" % (name, value), lower in INTERPRETED)
+    if type(pair) is tuple and len(value) <= _LONGEST_VALUE and lower not in _SECRET:
+        if len(_FIELDS) >= _MOST_FIELDS:
+            _FIELDS.clear()
+        _FIELDS[name, value] = field
+    return field
 
 
 #: What a parser has read: the fields with their names as written, with their names in lower case, and those of the
@@ -131,7 +157,8 @@ class Headers:
         Raises :class:`LocalProtocolError` for an illegal name or value, for contradicting framing fields, and, with
         ``trailers``, for a field that must not stand in a trailer section (RFC 9110 §6.5.1).
         """
-        #: The number in Content-Length, in octets; -1 where there is none.
+        #: The number in Content-Length, in octets; -1 where there is none.  Only its canonical form is taken: digits, at
+        #: most 18 of them, without a leading zero.
         self.content_length = -1
         #: What the framing fields say: see the constants of this module.
         self.flags = 0
@@ -143,40 +170,28 @@ class Headers:
         self._written: list[tuple[bytes, bytes]] | None = None
         self._wire = b""
         if _parsed is not None:  # a parser has validated it
-            self._written, self._items, special = _parsed
+            self._written, self._items, interpreted = _parsed
             if trailers:
                 self._refuse_trailers()
-            elif special:
-                self._interpret(special)
+            elif interpreted:
+                self._interpret(interpreted)
             return
-        pairs: list[object] = fields if type(fields) is list else list(fields)
-        try:
-            self._fill(cast("list[tuple[bytes, bytes]]", pairs), trailers)
-        except TypeError:
-            self._items = []
-            self._fill([_pair(cast("Sequence[bytes | str]", pair)) for pair in pairs], trailers)
-
-    def _fill(self, pairs: list[tuple[bytes, bytes]], trailers: bool) -> None:
-        """Validate and add what a caller gives.  Raises :class:`TypeError` for what is not pairs of bytes."""
-        lines = [b": ".join(pair) for pair in pairs]
-        lines.append(b"")
-        lines.append(b"")
-        wire = b"\r\n".join(lines)
         items = self._items
         special: list[tuple[bytes, bytes]] = []
-        for name, value in pairs:
-            if type(value) is not bytes:
-                raise TypeError
-            lower = PLAIN_NAMES.get(name)
-            if lower is None:
-                lower = field_name(name)
-                if lower in INTERPRETED:
-                    special.append((lower, value))
-            items.append((lower, value))
-        if not clean_section(wire, len(lines) - 1):
-            for _, value in pairs:
-                field_value(value)
-        self._wire = wire
+        lines: list[bytes] = []
+        for pair in fields:
+            try:
+                field = _FIELDS.get(pair)
+            except TypeError:  # a list, or a bytearray in it: it has no hash
+                field = None
+            if field is None:
+                field = checked_field(pair)
+            items.append(field.item)
+            lines.append(field.line)
+            if field.special:
+                special.append(field.item)
+        lines.append(b"\r\n")
+        self._wire = b"".join(lines)
         if trailers:
             self._refuse_trailers()
         elif special:
@@ -195,7 +210,9 @@ class Headers:
             if name == b"content-length":
                 if self.content_length >= 0:
                     raise LocalProtocolError("more than one Content-Length (RFC 9112 §6.3)")
-                self.content_length = content_length(value)
+                if not value.isdigit() or len(value) > 18 or (value[0] == 0x30 and len(value) > 1):
+                    raise LocalProtocolError(f"bad Content-Length {excerpt(value)} (RFC 9110 §8.6)")
+                self.content_length = int(value)
             elif name == b"host":
                 self.host = value
                 self.host_count += 1
@@ -293,11 +310,6 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"<Headers({self._items!r})>"
-
-
-def _pair(pair: Sequence[bytes | str]) -> tuple[bytes, bytes]:
-    name, value = pair
-    return octets_of(name, "field name"), octets_of(value, "field value")
 
 
 Sequence.register(Headers)
