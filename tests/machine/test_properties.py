@@ -120,3 +120,9 @@ def test_failures_read_as_sentences() -> None:
 def test_a_property_must_say_how_to_decide() -> None:
     with pytest.raises(TypeError, match="Property does not say how to decide it"):
         Property("it").decide(HOUSE)
+
+
+@pytest.mark.parametrize("condition", [{"doors": "OPEN"}, {"door": "OPNE"}, {"door": ("OPEN", "OPNE")}])
+def test_a_name_that_the_system_does_not_have_is_refused(condition: dict[str, str | tuple[str, ...]]) -> None:
+    with pytest.raises(ValueError, match="no machine doors|no state OPNE"):
+        Never("n", condition).decide(HOUSE)
