@@ -97,6 +97,7 @@ class MemoryTransport(asyncio.Transport):
         if self._closing:
             return
         self._buffer += data
+        assert len(self._buffer) < 20_000_000, "far too much waits to be sent"
         self._flush()
         self.most_waiting = max(self.most_waiting, len(self._buffer))
         self._maybe_pause()

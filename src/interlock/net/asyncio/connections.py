@@ -99,6 +99,13 @@ class ConnectionRegistry:
             return False
         return limits.connections_per_ip is None or count <= limits.connections_per_ip
 
+    def flooded(self, ip: str) -> bool:
+        """Whether there are more than twice as many connections as the limits allow: then none gets an answer."""
+        limits = self.limits
+        if limits.connections is not None and len(self._connections) > 2 * limits.connections:
+            return True
+        return limits.connections_per_ip is not None and self._per_ip.get(ip, 0) > 2 * limits.connections_per_ip
+
     def remove(self, connection: Served, ip: str) -> None:
         """Count a connection off."""
         self._connections.discard(connection)

@@ -31,6 +31,7 @@ from interlock.net import deadlines
 from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
 from interlock.net.asyncio.exchange import DrivenExchange, peer_info
 from interlock.net.asyncio.sendfile import read_block, send_range
+from interlock.net.asyncio.unsent import unsent
 from interlock.net.deadlines import Wait
 from interlock.net.exchange import Disconnected, PeerInfo
 
@@ -114,7 +115,10 @@ class HTTPProtocol:
         self._transport.set_write_buffer_limits(high=self._registry.limits.write_buffer)
         self._read_wait.begin(deadlines.HEAD, self._loop.time())
         if not self._registry.add(self, self._ip):
-            self._refuse(RemoteProtocolError("too many connections", 503))
+            if self._registry.flooded(self._ip):
+                self.abort()
+            else:
+                self._refuse(RemoteProtocolError("too many connections", 503))
         elif self._registry.draining:
             self._close()
         self._arm()
@@ -163,7 +167,7 @@ class HTTPProtocol:
         """More than the high-water mark waits to be sent."""
         self.write_paused = True
         if not self._closing and self._transport is not None:
-            self._write_size = self._transport.get_write_buffer_size()
+            self._write_size = unsent(self._transport)
             self._write_wait.begin(deadlines.WRITE, self._loop.time())
             self._arm()
 
@@ -174,8 +178,12 @@ class HTTPProtocol:
             self._write_wait.end()
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
-        if self._exchange is not None and self._exchange.handler is not None:
-            self._exchange.handler.writable()
+        exchange = self._exchange
+        if exchange is None:
+            if self.connection.their_state is DONE and not self._closing:
+                self._next_cycle()
+        elif exchange.handler is not None:
+            exchange.handler.writable()
 
     @property
     def expects_continue(self) -> bool:
@@ -265,8 +273,10 @@ class HTTPProtocol:
 
     def consumed(self, exchange: DrivenExchange) -> None:
         """The application has taken some content of ``exchange``."""
-        little = exchange.unread <= self._registry.limits.read_buffer // 2
-        if self._read_paused and little and self.connection.their_state is SEND_BODY:
+        if not self._read_paused or exchange.unread > self._registry.limits.read_buffer // 2:
+            return
+        connection = self.connection
+        if connection.their_state is SEND_BODY or not connection.trailing_data[0]:
             self._resume_reading()
 
     def _pause_reading(self) -> None:
@@ -363,9 +373,11 @@ class HTTPProtocol:
             if transport.get_write_buffer_size():
                 self.write_paused = True
             await self._below(transport)
+            self._write_size = unsent(transport)
             self._write_wait.begin(deadlines.WRITE, self._loop.time())
             self._arm()
-            await send_range(self._loop, cast(socket.socket, sock), file, offset, count, self._file_progress)
+            progress, until = self._file_progress, self._until_drained
+            await send_range(self._loop, cast(socket.socket, sock), file, offset, count, progress, until)
             self._write_wait.end()
         except OSError as error:
             raise Disconnected(f"the connection is closed: {error}") from error
@@ -380,14 +392,19 @@ class HTTPProtocol:
     def _file_progress(self, octets: int) -> None:
         if self._lost:
             raise Disconnected("the connection is closed")
-        self._write_wait.progress(octets, self._loop.time())
+        self._write_size += octets
+
+    def _until_drained(self) -> "asyncio.Future[None]":
+        """What is done when writing can go on, and fails when the connection is lost."""
+        drained: asyncio.Future[None] = self._loop.create_future()
+        self._drained = drained
+        return drained
 
     async def _below(self, transport: asyncio.Transport) -> None:
         """Wait until what waits to be sent is below the low-water mark."""
         if self.write_paused:
-            self._drained = self._loop.create_future()
             try:
-                await self._drained
+                await self._until_drained()
             finally:
                 self._drained = None
         if self._lost or transport.is_closing():
@@ -414,6 +431,8 @@ class HTTPProtocol:
         if self._registry.draining or self.connection.our_state is not DONE:
             self._close()
             return
+        if self.write_paused:
+            return  # nothing more is made before what there is has been taken: resume_writing() comes back here
         self.connection.start_next_cycle()
         self._discarded = 0
         self._read_wait.begin(deadlines.IDLE, self._loop.time())
@@ -429,6 +448,9 @@ class HTTPProtocol:
         """Answer what the peer did wrong, if that can still be answered, and close."""
         exchange = self._exchange
         connection = self.connection
+        if exchange is None and connection.our_state not in (IDLE, SEND_RESPONSE):
+            self._close(linger=True)  # in the rest of a request that was answered, and that nobody wants
+            return
         status = 0
         text = str(error)
         if connection.our_state in (IDLE, SEND_RESPONSE) and self._transport is not None:
@@ -504,7 +526,7 @@ class HTTPProtocol:
         self._read_wait.end()
         if connection.our_state in (IDLE, DONE, MUST_CLOSE, CLOSED):
             connection.send(ConnectionClosed())
-        if linger and transport.can_write_eof() and self._registry.timeouts.linger:
+        if linger and transport.can_write_eof() and self._registry.timeouts.linger and not transport.is_closing():
             transport.write_eof()
             if self._read_paused:
                 self._read_paused = False
@@ -512,7 +534,7 @@ class HTTPProtocol:
             self._read_wait.begin(deadlines.LINGER, now)
         else:
             transport.close()
-        self._write_size = transport.get_write_buffer_size()
+        self._write_size = unsent(transport)
         self._write_wait.begin(deadlines.CLOSING, now)
         self._arm()
 
@@ -545,7 +567,7 @@ class HTTPProtocol:
         self._timer_at = deadlines.NEVER
         now = self._loop.time()
         if self._transport is not None and self._write_wait.what != deadlines.APPLICATION:
-            size = self._transport.get_write_buffer_size()
+            size = unsent(self._transport)
             if size < self._write_size:
                 self._write_wait.progress(self._write_size - size, now)
             self._write_size = size

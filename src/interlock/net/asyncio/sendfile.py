@@ -16,10 +16,12 @@ async def send_range(
     offset: int,
     count: int,
     progress: Callable[[int], None],
+    until: Callable[[], "asyncio.Future[None]"],
 ) -> None:
     """Send ``count`` octets of ``file`` from ``offset`` to a non-blocking socket, from where the kernel has them.
 
-    ``progress`` is told of each piece.  Raises :class:`OSError` when the connection is lost, and
+    ``progress`` is told of each piece.  ``until`` makes a future to wait by while the socket takes nothing; failing
+    it ends the wait.  Raises :class:`OSError` when the connection is lost, and
     :class:`EOFError` where the file is shorter than that.
     """
     # A descriptor of our own: the loop watches the transport's for reading, and would refuse a second watcher.
@@ -30,7 +32,7 @@ async def send_range(
             try:
                 sent = os.sendfile(descriptor, source, offset, min(count, 1 << 30))
             except BlockingIOError:
-                await _until_writable(loop, descriptor)
+                await _until_writable(loop, descriptor, until())
                 continue
             if not sent:
                 raise EOFError(f"the file is {count} octets too short")
@@ -41,8 +43,7 @@ async def send_range(
         os.close(descriptor)
 
 
-async def _until_writable(loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
-    ready: asyncio.Future[None] = loop.create_future()
+async def _until_writable(loop: asyncio.AbstractEventLoop, descriptor: int, ready: "asyncio.Future[None]") -> None:
     loop.add_writer(descriptor, _wake, ready)
     try:
         await ready
