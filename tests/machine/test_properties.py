@@ -124,5 +124,5 @@ def test_a_property_must_say_how_to_decide() -> None:
 
 @pytest.mark.parametrize("condition", [{"doors": "OPEN"}, {"door": "OPNE"}, {"door": ("OPEN", "OPNE")}])
 def test_a_name_that_the_system_does_not_have_is_refused(condition: dict[str, str | tuple[str, ...]]) -> None:
-    with pytest.raises(ValueError, match="no machine doors|no state OPNE"):
+    with pytest.raises(ValueError, match=r"no machine doors|no state OPNE"):
         Never("n", condition).decide(HOUSE)
