@@ -200,6 +200,11 @@ class Connection:
         return self._buffer.unread(), self._buffer.closed
 
     @property
+    def has_trailing_data(self) -> bool:
+        """Whether there is anything in :attr:`trailing_data`'s octets."""
+        return not self._buffer.empty()
+
+    @property
     def waiting_for(self) -> str:
         """What must happen next for this connection to go on.
 

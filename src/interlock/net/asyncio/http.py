@@ -210,7 +210,7 @@ class HTTPProtocol:
                     self._need_data()
                     break
                 if event is PAUSED:
-                    if connection.trailing_data[0]:
+                    if connection.has_trailing_data:
                         self._pause_reading()
                     break
                 if type(event) is Request:
@@ -276,7 +276,7 @@ class HTTPProtocol:
         if not self._read_paused or exchange.unread > self._registry.limits.read_buffer // 2:
             return
         connection = self.connection
-        if connection.their_state is SEND_BODY or not connection.trailing_data[0]:
+        if connection.their_state is SEND_BODY or not connection.has_trailing_data:
             self._resume_reading()
 
     def _pause_reading(self) -> None:
