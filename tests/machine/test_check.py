@@ -28,7 +28,9 @@ def with_flag(*couplings: Coupling, states: tuple[str, ...] = ("NONE", "SEEN")) 
 
 
 def test_a_sound_system_owes_nothing() -> None:
-    report = check(with_flag(Coupling("see", {"m": "B"}, {"flag": "SEEN"})), [Never("seen only in B", {"m": "A", "flag": "SEEN"})])
+    report = check(
+        with_flag(Coupling("see", {"m": "B"}, {"flag": "SEEN"})), [Never("seen only in B", {"m": "A", "flag": "SEEN"})]
+    )
     assert report.ok
     assert report.failures == []
     assert [title for title, _ in report.results] == [
