@@ -25,7 +25,7 @@ def unsent(transport: asyncio.WriteTransport) -> int:
     if _TELLS and sock is not None:
         try:
             queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
-        except OSError:
+        except (OSError, ValueError):
             pass  # closed, or no kind of socket that tells
         else:
             octets += int.from_bytes(queued, sys.byteorder)
