@@ -5,7 +5,7 @@ framed and how its connection goes on; nobody looks for them again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, overload
+from typing import Any, Final, overload
 
 from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.names import INTERPRETED, KNOWN_NAMES
@@ -107,8 +107,8 @@ class CheckedField:
 
     __slots__ = ("item", "line", "special")
 
-    def __init__(self, item: tuple[bytes, bytes], line: bytes, special: bool) -> None:
-        #: The name in lower case, and the value.
+    def __init__(self, item: Any, line: bytes, special: bool) -> None:
+        #: The name in lower case, and the value: one tuple for all sections, which a narrower type would unpack here.
         self.item: Final = item
         #: The field line, with its CRLF.
         self.line: Final = line
