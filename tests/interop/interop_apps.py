@@ -39,8 +39,8 @@ from starlette.routing import Route
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LONG_TEXT = "interlocking " * 5000
-#: One block of a large download; a download has as many as its query says.
-BLOCK = bytes(range(256)) * 1024
+#: Octets of one block of a large download, which has as many blocks as its query says.
+BLOCK = 262144
 #: The directory that the server was started in: files that tests make and look for.
 WORK = os.getcwd()
 
@@ -54,6 +54,11 @@ def wait_for_release():
 
 def digest(content):
     return [len(content), hashlib.sha256(content).hexdigest()]
+
+
+def block(number):
+    """A block of a download: octets of its own each time, so that to hold many of them takes memory."""
+    return b"%-*d" % (BLOCK, number)
 
 
 # Django
@@ -130,7 +135,7 @@ def stream(request):
 
 
 def download(request):
-    return StreamingHttpResponse(BLOCK for _ in range(int(request.GET["blocks"])))
+    return StreamingHttpResponse(block(i) for i in range(int(request.GET["blocks"])))
 
 
 async def stream_asgi(request):
@@ -144,8 +149,8 @@ async def stream_asgi(request):
 
 async def download_asgi(request):
     async def blocks():
-        for _ in range(int(request.GET["blocks"])):
-            yield BLOCK
+        for i in range(int(request.GET["blocks"])):
+            yield block(i)
 
     return StreamingHttpResponse(blocks())
 
@@ -286,8 +291,8 @@ async def s_stream(request):
 
 async def s_download(request):
     async def blocks():
-        for _ in range(int(request.query_params["blocks"])):
-            yield BLOCK
+        for i in range(int(request.query_params["blocks"])):
+            yield block(i)
 
     return StreamingResponse(blocks())
 
@@ -310,11 +315,19 @@ async def page(request):
     )
 
 
+def note_port(request):
+    """Write down which connection a request came over, as the client's port."""
+    with open(os.path.join(WORK, "ports"), "a") as ports:
+        ports.write(f"{request.client.port}\n")
+
+
 async def style(request):
+    note_port(request)
     return Response(":root { --seven: yes }", media_type="text/css")
 
 
 async def image(request):
+    note_port(request)
     return Response('<svg xmlns="http://www.w3.org/2000/svg" width="3" height="3"/>', media_type="image/svg+xml")
 
 
