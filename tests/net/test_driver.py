@@ -713,3 +713,19 @@ def test_calls_to_a_loop_that_is_closed_are_refused_every_time(side: ServerSide)
     for _ in range(3):
         with pytest.raises(RuntimeError):
             registry.call_threadsafe(print, ())
+
+
+@pytest.mark.parametrize("head", [b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"])
+@pytest.mark.parametrize("behind", [b"\r\n", GET, b"\x00"])
+@pytest.mark.parametrize("together", [True, False])
+def test_what_comes_behind_the_last_request_is_not_read(
+    side: ServerSide, head: bytes, behind: bytes, together: bool
+) -> None:
+    client = side.connect(head + behind if together else head)
+    if not together:
+        client.transport.send(behind)
+    side.handled[0].respond()
+    assert responses(client.received) == [200]
+    assert len(side.handled) == 1
+    side.pass_time(5)
+    assert client.closed_at is not None

@@ -205,6 +205,11 @@ class Connection:
         return not self._buffer.empty()
 
     @property
+    def received_eof(self) -> bool:
+        """Whether the peer has closed its side, be it seen yet or not."""
+        return self._buffer.closed
+
+    @property
     def waiting_for(self) -> str:
         """What must happen next for this connection to go on.
 

@@ -21,7 +21,6 @@ from interlock.http.sentinels import (
     IDLE,
     MUST_CLOSE,
     NEED_DATA,
-    PAUSED,
     SEND_BODY,
     SEND_RESPONSE,
     SERVER,
@@ -205,13 +204,14 @@ class HTTPProtocol:
         connection = self.connection
         try:
             while not self._closing:
+                if self._exchange is not None and connection.waiting_for == "application":
+                    # All of the request is there.  What comes behind it has its turn after the response, if ever.
+                    if connection.has_trailing_data:
+                        self._pause_reading()
+                    break
                 event = connection.next_event()
                 if event is NEED_DATA:
                     self._need_data()
-                    break
-                if event is PAUSED:
-                    if connection.has_trailing_data:
-                        self._pause_reading()
                     break
                 if type(event) is Request:
                     self._begin_exchange(event)
@@ -439,7 +439,7 @@ class HTTPProtocol:
         if self._read_wait.deadline() < self._timer_at:
             self._arm()
         self._resume_reading()
-        if not self._processing and self.connection.waiting_for != "idle":
+        if not self._processing and (self.connection.received_eof or self.connection.waiting_for != "idle"):
             self._process()
 
     # -- ends
