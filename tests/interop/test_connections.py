@@ -222,7 +222,8 @@ def test_an_exception_that_reaches_the_server(tmp_path):
     with serving(tmp_path, "starlette", complaints="|") as server:
         assert server.get("/fail")[0].status == 500
         assert server.get("/hello")[1] == "hello"
-        assert server.errors.count("RuntimeError: on purpose") == 1
+        server.line("RuntimeError: on purpose")
+    assert server.errors.count("RuntimeError: on purpose") == 1
 
 
 # The server's end
