@@ -178,7 +178,7 @@ class StartLine:
                 if data[pos] == 0x20:
                     raise _leading_space()
                 if end - pos > self._most:
-                    check_line(data[pos:end], self._most, 414, "start line")
+                    self._check(data[pos:end])
                 buffer.pos = end + 2
                 self._skipped = 0
                 self.begun = False
@@ -193,7 +193,14 @@ class StartLine:
                 line = buffer.data[buffer.pos : buffer.data.find(b"\n", buffer.pos) + 1]
                 if line[0] == 0x20:
                     raise _leading_space()
-                check_line(line, self._most, 414, "start line")
+                self._check(line)
+
+    def _check(self, line: bytes) -> None:
+        check_line(line, self._most, self._status(line), "start line")
+
+    def _status(self, line: bytes) -> int:
+        """The status for a line that is too long: 414 is for a target (RFC 9112 §3), and not for a method."""
+        return 414 if line.find(b" ", 0, self._most) >= 0 else 400
 
     def _examine(self, buffer: ReceiveBuffer) -> None:
         """Look at what has come of a line that is not complete."""
@@ -201,7 +208,11 @@ class StartLine:
             self.begun = True
             if buffer.held[0][0] == 0x20:
                 raise _leading_space()
-            self._start.examine(buffer.held, self._most, 414, "start line")
+            octets = self._start.octets
+            for piece in buffer.held[self._start.pieces :]:
+                octets += len(piece)
+            status = 414 if octets <= self._most else self._status(b"".join(buffer.held))
+            self._start.examine(buffer.held, self._most, status, "start line")
 
 
 class FieldSection:
