@@ -5,11 +5,11 @@ import logging
 import os
 import re
 import time
-from types import SimpleNamespace
 
 import pytest
 
 from interlock.http.events import Request
+from interlock.http.fields import Headers
 from interlock.net.asyncio import ExchangeRecord
 from interlock.net.exchange import PeerInfo
 from interlock.server.access_log import AccessLog, combined_line, json_line
@@ -39,9 +39,16 @@ def record(request=None, *, client=("192.0.2.1", 4711), status=200, octets=5, er
 
 def raw_request(**parts):
     """A request as no engine should give it: what its octets are is not this module's to trust."""
-    headers = SimpleNamespace(get=lambda name: parts.get("agent"), host=b"h", host_count=1)
-    return SimpleNamespace(
-        method=parts.get("method", b"GET"), target=parts.get("target", b"/"), http_version=b"1.1", headers=headers
+    agent = parts.get("agent")
+    said = [(b"user-agent", agent), (b"referer", agent)] if agent is not None else []
+    items = [(b"host", b"h"), *said]
+    headers = Headers((), _parsed=(items, items, items[:1]))
+    return Request(
+        method=parts.get("method", b"GET"),
+        headers=(),
+        target=parts.get("target", b"/"),
+        http_version=b"1.1",
+        _parsed=headers,
     )
 
 

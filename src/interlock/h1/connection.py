@@ -488,9 +488,12 @@ class Connection:
         parts = self.send_with_data_passthrough(event)
         if parts is None:
             return None
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        if len(parts) == 1:
+            octets: bytes = parts[0]
+            return octets
+        return b"".join(parts)
 
-    def send_with_data_passthrough(self, event: Event) -> list[bytes] | None:
+    def send_with_data_passthrough(self, event: Event) -> list[Any] | None:
         """As :meth:`send`, in pieces; the data of a :class:`Data` is one of them, as it is."""
         if self._our[self._joint] == ERROR:
             raise LocalProtocolError("Can't send data when our state is ERROR")
@@ -565,7 +568,7 @@ class Connection:
         """Whether only our closing ends the message on its way out (RFC 9112 §6.3)."""
         return self._send_body == UNTIL_CLOSE and self._our[self._joint] == SEND_BODY
 
-    def _send_data(self, data: Any) -> list[bytes]:
+    def _send_data(self, data: Any) -> list[Any]:
         if not self._server:
             self.client_is_waiting_for_100_continue = False
         size = len(data)

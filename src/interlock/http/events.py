@@ -8,7 +8,7 @@ HTTP/1.1.
 from typing import Any, Final, cast
 
 from interlock.http.errors import LocalProtocolError, excerpt
-from interlock.http.fields import CHUNKED, EXPECT_UNKNOWN, Headers, RawFields, octets_of
+from interlock.http.fields import CHUNKED, EXPECT_UNKNOWN, Headers, Octets, RawFields, octets_of
 from interlock.http.octets import FIELD_VALUE, REG_NAME, TCHAR, within
 from interlock.http.target import check_authority, check_target, same_authority
 
@@ -62,10 +62,10 @@ class Request(Event):
     def __init__(
         self,
         *,
-        method: bytes | str,
+        method: Octets,
         headers: RawFields,
-        target: bytes | str,
-        http_version: bytes | str = b"1.1",
+        target: Octets,
+        http_version: Octets = b"1.1",
         stream_id: int = 0,
         _parsed: Headers | None = None,
     ) -> None:
@@ -152,10 +152,10 @@ class InformationalResponse(ResponseHead):
     def __init__(
         self,
         *,
-        status_code: int,
+        status_code: Any,
         headers: RawFields = (),
-        http_version: bytes | str = b"1.1",
-        reason: bytes | str = b"",
+        http_version: Octets = b"1.1",
+        reason: Octets = b"",
         stream_id: int = 0,
     ) -> None:
         self.status_code = _status_code(status_code, 100, 199)
@@ -173,10 +173,10 @@ class Response(ResponseHead):
     def __init__(
         self,
         *,
-        status_code: int,
+        status_code: Any,
         headers: RawFields = (),
-        http_version: bytes | str = b"1.1",
-        reason: bytes | str = b"",
+        http_version: Octets = b"1.1",
+        reason: Octets = b"",
         stream_id: int = 0,
     ) -> None:
         self.status_code = _status_code(status_code, 200, 999)
@@ -186,17 +186,16 @@ class Response(ResponseHead):
         self.stream_id = stream_id
 
 
-def _status_code(status_code: int, lowest: int, highest: int) -> int:
-    if type(status_code) is not int:
-        if not isinstance(status_code, int):
-            raise LocalProtocolError(f"status code has to be an integer, not {status_code!r}")
-        status_code = int(status_code)
-    if not lowest <= status_code <= highest:
-        raise LocalProtocolError(f"status code {status_code} is not one from {lowest} to {highest} (RFC 9110 §15)")
-    return status_code
+def _status_code(status_code: Any, lowest: int, highest: int) -> int:
+    if not isinstance(status_code, int):
+        raise LocalProtocolError(f"status code has to be an integer, not {status_code!r}")
+    code = int(status_code)  # of an IntEnum, the number
+    if not lowest <= code <= highest:
+        raise LocalProtocolError(f"status code {code} is not one from {lowest} to {highest} (RFC 9110 §15)")
+    return code
 
 
-def _reason(reason: bytes | str) -> bytes:
+def _reason(reason: Octets) -> bytes:
     octets = octets_of(reason, "reason")
     if not within(octets, FIELD_VALUE):
         raise LocalProtocolError(f"illegal reason {excerpt(octets)} (RFC 9112 §4)")
@@ -265,7 +264,7 @@ class ConnectionClosed(Event):
 NO_HEADERS: Final = Headers()
 
 
-def _http_version(version: bytes | str) -> bytes:
+def _http_version(version: Octets) -> bytes:
     octets = octets_of(version, "http_version")
     if octets not in _VERSIONS:
         raise LocalProtocolError(f"HTTP version {excerpt(octets)}: 1.1, 1.0 or 2 is understood", 505)

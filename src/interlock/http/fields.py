@@ -44,7 +44,10 @@ FORBIDDEN_TRAILERS: Final = frozenset(
     """.split()
 )
 
-RawFields = Iterable["tuple[bytes | str, bytes | str] | Sequence[bytes | str]"]
+#: What callers may give for octets: bytes-like, or an ASCII string.
+Octets = bytes | str | bytearray | memoryview
+#: What callers may give for a field section: pairs of a name and a value.
+RawFields = Iterable[tuple[Octets, Octets] | Sequence[Octets]]
 
 
 def octets_of(value: object, what: str) -> bytes:
@@ -124,7 +127,7 @@ _LONGEST_VALUE: Final = 64
 _SECRET: Final = frozenset((b"set-cookie", b"cookie", b"authorization", b"proxy-authorization"))
 
 
-def checked_field(pair: tuple[bytes | str, bytes | str] | Sequence[bytes | str]) -> CheckedField:
+def checked_field(pair: tuple[Octets, Octets] | Sequence[Octets]) -> CheckedField:
     """The field that ``pair`` gives.  Raises :class:`LocalProtocolError` unless its name and its value are valid."""
     given_name, given_value = pair
     name = octets_of(given_name, "field name")

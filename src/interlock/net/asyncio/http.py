@@ -9,7 +9,7 @@ import asyncio
 import socket
 import struct
 import time
-from typing import IO, Final, cast
+from typing import IO, Any, Final, cast
 
 from interlock.h1.connection import Connection
 from interlock.http.errors import RemoteProtocolError
@@ -299,7 +299,7 @@ class HTTPProtocol:
         transport = self._transport
         if transport is None or self._closing:
             raise Disconnected("the connection is closed")
-        parts: list[bytes] = []
+        parts: list[Any] = []
         ended = False
         for given in events:
             event = given
@@ -323,7 +323,7 @@ class HTTPProtocol:
         elif self._read_wait.what == deadlines.APPLICATION:
             self._need_data()  # a client that waited for 100 (Continue) has to go on now
 
-    def _write(self, transport: asyncio.Transport, parts: list[bytes]) -> None:
+    def _write(self, transport: asyncio.Transport, parts: list[Any]) -> None:
         if len(parts) == 1:
             transport.write(parts[0])
         elif sum(map(len, parts)) <= _JOIN:
@@ -365,7 +365,7 @@ class HTTPProtocol:
                 count -= len(data)
             return
         parts = self.connection.send_with_data_passthrough(Data(_FileRange(count))) or []
-        at = next(i for i, part in enumerate(parts) if isinstance(cast(object, part), _FileRange))
+        at = next(i for i, part in enumerate(parts) if isinstance(part, _FileRange))
         limits = self._registry.limits
         transport.set_write_buffer_limits(high=0)
         try:
