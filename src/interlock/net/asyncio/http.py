@@ -204,8 +204,8 @@ class HTTPProtocol:
         connection = self.connection
         try:
             while not self._closing:
-                if self._exchange is not None and connection.waiting_for == "application":
-                    # All of the request is there.  What comes behind it has its turn after the response, if ever.
+                if (self._exchange is not None or self.write_paused) and connection.waiting_for == "application":
+                    # All of the request is there.  What comes behind it has its turn when the response is taken, if ever.
                     if connection.has_trailing_data:
                         self._pause_reading()
                     break
