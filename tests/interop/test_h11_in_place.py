@@ -6,7 +6,10 @@ Whatever is asked of interlock here is asked of h11 too, so that the tests say w
 import asyncio
 import contextlib
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 
 import h11
@@ -19,6 +22,7 @@ from tests.interop.conversations import CONVERSATIONS, GET, HOST, LENGTH_5
 from tests.interop.served import serving
 from tests.server.serving import PATIENCE, until
 
+import interlock
 from interlock import h1
 
 ENGINES = [pytest.param(h11, id="h11"), pytest.param(h1, id="interlock")]
@@ -204,6 +208,49 @@ def uvicorn_running(engine):
             server.should_exit = True
             thread.join(PATIENCE)
             listener.close()
+
+
+SUBSTITUTED = """
+import sys, threading, time, types
+from interlock import h1
+
+sys.modules["h11"] = h1
+# uvicorn takes a default from a module that h11 does not document
+sys.modules["h11._connection"] = types.SimpleNamespace(DEFAULT_MAX_INCOMPLETE_EVENT_SIZE=16384)
+import httpx, uvicorn
+
+async def app(scope, receive, send):
+    content = (await receive())["body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": content + b" back"})
+
+server = uvicorn.Server(uvicorn.Config(app, port=0, http="h11", ws="none", lifespan="off", log_level="critical"))
+thread = threading.Thread(target=server.run)
+thread.start()
+while not server.started:
+    time.sleep(0.01)
+port = server.servers[0].sockets[0].getsockname()[1]
+with httpx.Client(trust_env=False) as client:
+    for content in (b"there", b"again"):
+        print(client.post(f"http://127.0.0.1:{port}/", content=content).text)
+    print(type(client._transport._pool.connections[0]._connection._h11_state).__module__)
+server.should_exit = True
+thread.join()
+print(*(name for name in sys.modules if name.startswith("h11.")))
+"""
+
+
+def test_the_whole_import_is_substituted():
+    run = subprocess.run(
+        [sys.executable, "-c", SUBSTITUTED],
+        env=os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(interlock.__file__))},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert run.stderr == ""
+    assert run.stdout.split("\n") == ["there back", "again back", "interlock.h1.connection", "h11._connection", ""]
 
 
 @pytest.fixture(scope="module", params=ENGINES)
