@@ -99,6 +99,7 @@ class Connection:
         "_joint",
         "_left",
         "_length",
+        "_last_section",
         "_leniency",
         "_limits",
         "_most",
@@ -159,6 +160,8 @@ class Connection:
         self._request_line: tuple[bytes, bytes, bytes, bytes] | None = None
         self._status_line: tuple[bytes, int, bytes] = (b"", 0, b"")
         self._section: FieldSection | None = None
+        # The last one, for a client that sends the same again.
+        self._last_section: FieldSection | None = None
         # The body on its way in, and the one on its way out: how it is framed, and how many octets are left of it.
         self._body = BY_LENGTH
         self._length = 0
@@ -316,11 +319,15 @@ class Connection:
                 check_line(line, len(line), 414, "start line")
                 raise
             self._request_line = parsed
-            section = FieldSection(self._most, self._most_fields, self._leniency)
-            self._section = section
-        if not section.read(self._buffer):
-            return None
-        self._section = None
+            section = self._last_section
+            if section is None or not section.repeated(self._buffer):
+                section = FieldSection(self._most, self._most_fields, self._leniency)
+                self._section = section
+        if self._section is not None:
+            if not section.read(self._buffer):
+                return None
+            self._section = None
+            self._last_section = section if section.kept else None
         assert parsed is not None
         method, target, version, origin = parsed
         try:

@@ -36,6 +36,9 @@ _VERSIONS: Final = {b"HTTP/1.1": b"1.1", b"HTTP/1.0": b"1.0"}
 #: Up to so many octets, what has come behind a start line is taken for one field section at first.
 _GUESS: Final = 4096
 
+#: A field section of up to so many octets is kept, in case that the next one is the same.
+_KEPT: Final = 2048
+
 #: Methods that need no check (RFC 9110 §9.3, RFC 5789).
 _METHODS: Final = frozenset(
     (
@@ -222,11 +225,13 @@ class FieldSection:
     """
 
     __slots__ = (
+        "_headers",
         "_items",
         "_leniency",
         "_most",
         "_most_fields",
         "_obs_fold",
+        "_octets",
         "_special",
         "_start",
         "_written",
@@ -245,6 +250,8 @@ class FieldSection:
         self._items: list[tuple[bytes, bytes]] = []
         #: The fields that have to be interpreted.
         self._special: list[tuple[bytes, bytes]] = []
+        self._octets = b""
+        self._headers: Headers | None = None
         #: Octets of field lines so far, each with its CRLF.
         self.size = size
         #: Fields so far.
@@ -281,6 +288,7 @@ class FieldSection:
                 if lines is not None:
                     self._add(data, pos, end, lines)
                     buffer.pos = len(data)
+                    self._keep(data, pos, buffer.pos)
                     return True
             end = data.find(b"\r\n\r\n", pos - 2 if pos else 0)
             if end == pos - 2 or (not pos and data.startswith(b"\r\n")):
@@ -289,6 +297,7 @@ class FieldSection:
             if end > pos:
                 self._take(data, pos, end)
                 buffer.pos = end + 4
+                self._keep(data, pos, buffer.pos)
                 return True
             end = data.rfind(b"\r\n", pos)
             if end >= 0:
@@ -297,6 +306,28 @@ class FieldSection:
             if buffer.has_line() and buffer.data.find(b"\r\n", buffer.pos) < 0:
                 line = buffer.data[buffer.pos : buffer.data.find(b"\n", buffer.pos) + 1]
                 check_line(line, self._room(), 431, "field section")
+
+    def _keep(self, data: bytes, pos: int, end: int) -> None:
+        """Keep the section's octets, if they came in one piece and are not many."""
+        if end - pos == self.size + 2 and end - pos <= _KEPT:
+            self._octets = data[pos:end]
+
+    @property
+    def kept(self) -> bool:
+        """Whether :meth:`repeated` can say yes."""
+        return bool(self._octets)
+
+    def repeated(self, buffer: ReceiveBuffer) -> bool:
+        """Take the same octets again, if they are what comes next.
+
+        On a connection that is kept alive, clients send the same fields with request after request.  What was read
+        from them once need not be read again.
+        """
+        octets = self._octets
+        if not octets or buffer.held or not buffer.data.startswith(octets, buffer.pos):
+            return False
+        buffer.pos += len(octets)
+        return True
 
     def _room(self) -> int:
         """Octets that the next line may have.  The empty line that ends the section has always room."""
@@ -371,9 +402,11 @@ class FieldSection:
 
     def headers(self, trailers: bool) -> Headers:
         """The section, once it is complete."""
-        if self._leniency.repeated_content_length and self._special:
-            self._fold_content_length()
-        return Headers((), trailers=trailers, _parsed=(self._written, self._items, self._special))
+        if self._headers is None:
+            if self._leniency.repeated_content_length and self._special:
+                self._fold_content_length()
+            self._headers = Headers((), trailers=trailers, _parsed=(self._written, self._items, self._special))
+        return self._headers
 
     def _fold_content_length(self) -> None:
         """Keep one Content-Length where all of them, and all members of their lists, are identical (RFC 9110 §8.6)."""
