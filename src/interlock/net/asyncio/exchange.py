@@ -43,9 +43,7 @@ class DrivenExchange:
 
     __slots__ = ("_began", "_protocol", "_registry", "handler", "octets_sent", "peer", "request", "status", "unread")
 
-    def __init__(
-        self, protocol: Driver, registry: ConnectionRegistry, request: Request, peer: PeerInfo, now: float
-    ) -> None:
+    def __init__(self, protocol: Driver, registry: ConnectionRegistry, request: Request, peer: PeerInfo) -> None:
         self._protocol: Driver | None = protocol
         self.request: Request = request
         self.peer: PeerInfo = peer
@@ -54,7 +52,8 @@ class DrivenExchange:
         self.unread = 0
         self.status = 0
         self.octets_sent = 0
-        self._began: Final = now
+        #: For the report: a loop's own clock may stand still for as long as a callback runs.
+        self._began: Final = time.perf_counter() if registry.on_exchange_end is not None else 0.0
         self._registry: Final = registry
 
     @property
@@ -103,13 +102,13 @@ class DrivenExchange:
         """Have a callback called on the loop's thread."""
         self._registry.call_threadsafe(callback, args)
 
-    def detach(self, now: float, error: str) -> None:
+    def detach(self, error: str) -> None:
         """The exchange is over: nothing holds the connection any more."""
         self._protocol = None
         self.handler = None
         report = self._registry.on_exchange_end
         if report is not None:
-            duration = now - self._began
+            duration = time.perf_counter() - self._began
             started = time.time() - duration
             report(ExchangeRecord(self.peer, self.request, self.status, self.octets_sent, started, duration, error))
 

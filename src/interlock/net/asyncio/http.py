@@ -255,7 +255,7 @@ class HTTPProtocol:
         self._read_wait.end()
         if request.method == b"CONNECT":
             raise RemoteProtocolError("CONNECT is for proxies (RFC 9110 §9.3.6)", 501)
-        exchange = DrivenExchange(self, self._registry, request, self._peer, self._loop.time())
+        exchange = DrivenExchange(self, self._registry, request, self._peer)
         self._exchange = exchange
         exchange.handler = self._registry.handler_factory(exchange)
 
@@ -413,7 +413,7 @@ class HTTPProtocol:
     def _exchange_complete(self, exchange: DrivenExchange) -> None:
         """Our EndOfMessage has been handed to the transport."""
         self._exchange = None
-        exchange.detach(self._loop.time(), "")
+        exchange.detach("")
         connection = self.connection
         their = connection.their_state
         if their is DONE and connection.our_state is DONE:
@@ -451,13 +451,13 @@ class HTTPProtocol:
         if exchange is None and connection.our_state not in (IDLE, SEND_RESPONSE):
             self._close(linger=True)  # in the rest of a request that was answered, and that nobody wants
             return
-        status = 0
+        status = octets_sent = 0
         text = str(error)
         if connection.our_state in (IDLE, SEND_RESPONSE) and self._transport is not None:
             status = error.error_status_hint
-            body = reason(status) + b": " + text.encode("ascii", "backslashreplace") + b"\n"
+            body = reason(status) + b": " + text.encode() + b"\n"
             headers = [
-                (b"content-type", b"text/plain; charset=us-ascii"),
+                (b"content-type", b"text/plain; charset=utf-8"),
                 (b"content-length", b"%d" % len(body)),
                 (b"connection", b"close"),
             ]
@@ -465,6 +465,7 @@ class HTTPProtocol:
                 self._registry.add_defaults(headers)
             if connection.request_method == b"HEAD":
                 body = b""
+            octets_sent = len(body)
             parts = []
             for event in (
                 Response(status_code=status, headers=headers, reason=reason(status)),
@@ -476,9 +477,12 @@ class HTTPProtocol:
         if exchange is not None:
             if status:
                 exchange.status = status
+                exchange.octets_sent = octets_sent
             self._end_exchange(text)
         elif self._registry.on_exchange_end is not None:
-            self._registry.on_exchange_end(ExchangeRecord(self._peer, None, status, 0, time.time(), 0.0, text))
+            self._registry.on_exchange_end(
+                ExchangeRecord(self._peer, None, status, octets_sent, time.time(), 0.0, text)
+            )
         if status:
             self._close(linger=True)
         else:
@@ -490,7 +494,7 @@ class HTTPProtocol:
         if exchange is not None:
             self._exchange = None
             handler = exchange.handler
-            exchange.detach(self._loop.time(), error)
+            exchange.detach(error)
             if handler is not None:
                 handler.connection_lost()
 
