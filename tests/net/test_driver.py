@@ -683,6 +683,20 @@ def test_a_response_within_the_call_that_brings_the_request(side: ServerSide) ->
     assert len(made) == 3000
 
 
+def test_who_only_sends_is_told_at_once_that_the_client_is_gone(side: ServerSide) -> None:
+    """The transport knows before it calls connection_lost(), and an application that never waits would never see that."""
+    client = side.connect(GET)
+    exchange = side.handled[0].exchange
+    exchange.send(head())
+    client.transport.reset_by_peer()
+    with pytest.raises(Disconnected):
+        for _ in range(100):
+            assert exchange.writable
+            exchange.send(Data(b"x" * 1000))
+    side.loop.settle()
+    assert side.handled[0].told == ["end", "lost"]
+
+
 def test_writing_goes_on_below_the_low_water_mark(side: ServerSide) -> None:
     client = side.connect(GET)
     client.transport.take_nothing()

@@ -297,7 +297,7 @@ class HTTPProtocol:
     def send(self, exchange: DrivenExchange, events: tuple[Event, ...]) -> None:
         """Hand the events of ``exchange`` to the engine, and its octets to the transport."""
         transport = self._transport
-        if transport is None or self._closing:
+        if transport is None or self._closing or transport.is_closing():
             raise Disconnected("the connection is closed")
         parts: list[Any] = []
         ended = False
