@@ -382,7 +382,7 @@ def test_no_octet_beyond_the_length_is_sent(server, content, errors):
     server.all_free()
     assert (exchange.content, exchange.complete, exchange.aborted) == (b"hello", True, False)
     assert [record.getMessage() for record in errors] == [
-        "the application sends more than its Content-Length of 5 octets: GET b'/'"
+        "the application sends more than its Content-Length of 5 octets: GET /"
     ]
     if isinstance(content, Content):
         assert content.closed == 1
@@ -408,7 +408,7 @@ def test_too_little_content_ends_visibly_broken(server, content, errors):
     exchange = server.run(answering(content, ("Content-Length", "5")))
     assert (exchange.content, exchange.complete, exchange.aborted) == (b"hell", False, True)
     assert [record.getMessage() for record in errors] == [
-        "the application sent 4 octets, its Content-Length is 5: GET b'/'"
+        "the application sent 4 octets, its Content-Length is 5: GET /"
     ]
 
 
@@ -484,7 +484,7 @@ def test_an_error_before_the_head(server, error, head, errors):
     assert exchange.content == (b"" if head is HEAD else b"Internal Server Error")
     assert exchange.complete
     assert [record.exc_info[1] for record in errors] == [error]
-    assert errors[0].getMessage() == f"the application failed: {head.method.decode()} b'/'"
+    assert errors[0].getMessage() == f"Exception in WSGI application: {head.method.decode()} /"
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(1)])
@@ -518,7 +518,7 @@ def test_an_error_of_close(server, error, errors):
     server.all_free()
     assert (exchange.complete, exchange.aborted, content.closed) == (True, False, 1)
     assert [record.exc_info[1] for record in errors] == [error]
-    assert errors[0].getMessage() == "close() of the application's iterable failed: GET b'/'"
+    assert errors[0].getMessage() == "close() of the application's iterable failed: GET /"
 
 
 @pytest.mark.parametrize("size", [1, 2])

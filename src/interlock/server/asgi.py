@@ -21,7 +21,7 @@ from interlock.http.status import content_allowed, reason
 from interlock.net.exchange import Disconnected, Exchange
 from interlock.server.asgi_files import extent, open_descriptor, open_path
 from interlock.server.asgi_scope import Scope, ScopeFactory
-from interlock.server.context import ServerContext
+from interlock.server.context import ServerContext, request_line
 
 __all__ = ["ASGIApplication", "ASGIHandler", "Application", "Message", "Receive", "Send"]
 
@@ -463,7 +463,7 @@ class ASGIHandler:
             return
         if not self._told:
             log = self._context.log
-            log.error("ASGI application returned without %s: %s", _UNFINISHED[self._phase], self._request_line())
+            log.error("ASGI application returned without %s: %s", _UNFINISHED[self._phase], request_line(self._request))
         self.break_off()
 
     def failed(self, error: BaseException) -> None:
@@ -474,11 +474,11 @@ class ASGIHandler:
             log.info(
                 "the client has disconnected, and the ASGI application ended with %r: %s",
                 error,
-                self._request_line(),
+                request_line(self._request),
                 exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
             )
         else:
-            log.error("Exception in ASGI application: %s", self._request_line(), exc_info=error)
+            log.error("Exception in ASGI application: %s", request_line(self._request), exc_info=error)
         self.break_off()
 
     def break_off(self) -> None:
@@ -504,7 +504,3 @@ class ASGIHandler:
         if content_allowed(self._request.method, 500):
             events.append(Data(_ERROR_TEXT))
         return events
-
-    def _request_line(self) -> str:
-        """The method and the target, for the log: neither can have a control character."""
-        return (self._request.method + b" " + self._request.target).decode("ascii", "backslashreplace")

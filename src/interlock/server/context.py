@@ -5,8 +5,10 @@ import time
 from typing import Final
 
 from interlock.http.dates import ImfFixdate
+from interlock.http.errors import EXCERPT_OCTETS
+from interlock.http.events import Request
 
-__all__ = ["ServerContext"]
+__all__ = ["ServerContext", "request_line"]
 
 
 class ServerContext:
@@ -52,3 +54,14 @@ class ServerContext:
             fields.append((b"date", self._date.at(time.time())))
         if server:
             fields.append(self._server)
+
+
+def request_line(request: Request) -> str:
+    """The method and the target of ``request`` for a line of a log: printable ASCII, and not much of it."""
+    return f"{_shown(request.method)} {_shown(request.target)}"
+
+
+def _shown(octets: bytes) -> str:
+    # Neither a method nor a target has a control character: nothing else than obs-text is escaped.
+    shown = octets[:EXCERPT_OCTETS].decode("ascii", "backslashreplace")
+    return shown if len(octets) <= EXCERPT_OCTETS else f"{shown}... ({len(octets)} octets)"

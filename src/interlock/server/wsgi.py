@@ -13,12 +13,11 @@ from queue import Full
 from types import TracebackType
 from typing import IO, Any, Final
 
-from interlock.http.errors import excerpt
 from interlock.http.events import Data, EndOfMessage, Event, InformationalResponse
 from interlock.http.fields import CHUNKED, Headers
 from interlock.http.status import content_allowed
 from interlock.net.exchange import Disconnected, Exchange
-from interlock.server.context import ServerContext
+from interlock.server.context import ServerContext, request_line
 from interlock.server.threads import ThreadPool
 from interlock.server.wsgi_environ import EnvironBuilder
 from interlock.server.wsgi_file import FileWrapper, region
@@ -413,7 +412,7 @@ class WSGIHandler:
     def _failed(self, error: BaseException) -> None:
         """The application ended with ``error``: 500, or a response that is visibly broken."""
         if not (isinstance(error, Disconnected) and self._lost):
-            self._report("the application failed", error)
+            self._report("Exception in WSGI application", error)
         if self._finished:
             return
         self._finished = True
@@ -425,10 +424,8 @@ class WSGIHandler:
             self._post(self._finish, _plain(context, "500 Internal Server Error", self._exchange.request.method))
 
     def _report(self, what: str, error: BaseException | None = None) -> None:
-        request = self._exchange.request
-        self._application.context.log.error(
-            "%s: %s %s", what, request.method.decode("latin-1"), excerpt(request.target), exc_info=error
-        )
+        line = request_line(self._exchange.request)
+        self._application.context.log.error("%s: %s", what, line, exc_info=error)
 
 
 def _require_bytes(block: object) -> None:
