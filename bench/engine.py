@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from itertools import cycle, islice
 from typing import Any, NamedTuple
 
 try:
@@ -27,10 +28,10 @@ Engine = Any  # the module h11, or the one that has its interface
 
 
 class Case(NamedTuple):
-    """A request as a client sends it, and the response that it gets."""
+    """Requests as a client sends them in turn, and the response that each gets."""
 
     name: str
-    request: bytes
+    requests: list[bytes]
     fields: list[tuple[bytes, bytes]]
     content: bytes
     #: Whether each cycle has a connection of its own, as in h11's own benchmark.
@@ -52,6 +53,13 @@ BROWSER = (
     b"Cache-Control: max-age=0\r\n"
     b"Connection: keep-alive\r\n\r\n"
 )
+#: As the pages of a site ask for what they need: target, Referer and Cookie are others each time.
+DIFFERENT = [
+    BROWSER.replace(b"/search?q=", b"/search?page=%d&q=" % i)
+    .replace(b"example.com/\r", b"example.com/%d\r" % i)
+    .replace(b"session=A", b"session=%d" % i)
+    for i in range(100, 200)
+]
 PAGE_FIELDS = [
     (b"Date", b"Fri, 20 May 2016 09:23:41 GMT"),
     (b"Server", b"bench"),
@@ -67,37 +75,40 @@ HELLO_FIELDS = [(b"content-type", b"text/plain"), (b"content-length", b"13")]
 POST = b"POST /form HTTP/1.1\r\nHost: www.example.com\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 
 CASES = [
-    Case("GET, minimal", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", HELLO_FIELDS, b"Hello, world!"),
-    Case("GET, as a browser: 11 fields", BROWSER, PAGE_FIELDS, b"x" * 1000),
-    Case("GET, as a browser, new connection", BROWSER, PAGE_FIELDS, b"x" * 1000, fresh=True),
+    Case("GET, minimal", [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"], HELLO_FIELDS, b"Hello, world!"),
+    Case("GET, as a browser: 11 fields", [BROWSER], PAGE_FIELDS, b"x" * 1000),
+    Case("GET, as a browser, all different", DIFFERENT, PAGE_FIELDS, b"x" * 1000),
+    Case("GET, as a browser, new connection", [BROWSER], PAGE_FIELDS, b"x" * 1000, fresh=True),
     Case(
         "POST, content-length",
-        POST + b"Content-Length: %d\r\n\r\n" % len(FORM) + FORM,
+        [POST + b"Content-Length: %d\r\n\r\n" % len(FORM) + FORM],
         HELLO_FIELDS,
         b"Hello, world!",
     ),
     Case(
         "POST, chunked",
-        POST
-        + b"Transfer-Encoding: chunked\r\n\r\n"
-        + b"".join(b"%x\r\n%b\r\n" % (len(FORM) // 4, FORM[i::4]) for i in range(4))
-        + b"0\r\n\r\n",
+        [
+            POST
+            + b"Transfer-Encoding: chunked\r\n\r\n"
+            + b"".join(b"%x\r\n%b\r\n" % (len(FORM) // 4, FORM[i::4]) for i in range(4))
+            + b"0\r\n\r\n"
+        ],
         HELLO_FIELDS,
         b"Hello, world!",
     ),
 ]
 
 
-def cycles(engine: Engine, case: Case) -> Callable[[int], bytes]:
+def running(engine: Engine, case: Case) -> Callable[[int], bytes]:
     """What runs so many cycles of ``case`` and gives the octets of the last response."""
     make, server, end_of_message = engine.Connection, engine.SERVER, engine.EndOfMessage
     response_event, data_event = engine.Response, engine.Data
-    request, fields, content, fresh = case.request, case.fields, case.content, case.fresh
+    requests, fields, content, fresh = case.requests, case.fields, case.content, case.fresh
 
     def run(count: int) -> bytes:
         connection = make(server)
         sent = b""
-        for _ in range(count):
+        for request in islice(cycle(requests), count):
             connection.receive_data(request)
             while type(connection.next_event()) is not end_of_message:
                 pass
@@ -122,7 +133,7 @@ def microseconds(run: Callable[[int], bytes], count: int) -> float:
 
 def measure(case: Case, rounds: int, seconds: float) -> tuple[float, float]:
     """The best of all rounds, in microseconds: (interlock's, h11's)."""
-    runs = [cycles(h1, case), cycles(h11, case)]
+    runs = [running(h1, case), running(h11, case)]
     content = {run(1).partition(b"\r\n\r\n")[2] for run in runs}
     assert content == {case.content}, "the two engines do not answer the same"
     counts = [max(1, int(seconds * 1e6 / microseconds(run, 100))) for run in runs]
