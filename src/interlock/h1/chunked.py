@@ -26,6 +26,8 @@ _EXTENSIONS: Final = re.compile(
     rb'|"(?:[\t \x21\x23-\x5B\x5D-\x7E\x80-\xFF]|\\[\t \x21-\x7E\x80-\xFF])*+"))?+)*+'
 )
 
+_WITHOUT_TRAILERS: Final = EndOfMessage()
+
 _LINE: Final = 0  # waiting for a chunk line
 _DATA: Final = 1  # inside a chunk
 _END: Final = 2  # waiting for the CRLF behind a chunk's data
@@ -39,6 +41,7 @@ class ChunkedReader:
         "_begun",
         "_left",
         "_limits",
+        "_most",
         "_overhead",
         "_section",
         "_start",
@@ -48,6 +51,7 @@ class ChunkedReader:
 
     def __init__(self, limits: Limits, section: FieldSection) -> None:
         self._limits: Final = limits
+        self._most: Final = _SIZE_DIGITS + limits.chunk_extension
         self._section: Final = section
         self._start: Final = LineStart()
         self._where = _LINE
@@ -73,11 +77,9 @@ class ChunkedReader:
             if self._where == _TRAILERS:
                 if not self._section.read(buffer):
                     return None
-                return EndOfMessage(headers=self._section.headers(True))
-            line = self._line(
-                buffer,
-                0 if self._where == _END else _SIZE_DIGITS + self._limits.chunk_extension,
-            )
+                trailers = self._section.headers(True)
+                return EndOfMessage(headers=trailers) if len(trailers) else _WITHOUT_TRAILERS
+            line = self._line(buffer, 0 if self._where == _END else self._most)
             if line is None:
                 return None
             self._overhead += len(line) + 2
@@ -90,34 +92,27 @@ class ChunkedReader:
 
     def _line(self, buffer: ReceiveBuffer, most: int) -> bytes | None:
         """The next line of at most ``most`` octets, without its CRLF; None until it is complete."""
-        if not buffer.has_line():
-            self._start.examine(buffer.held, most, 400, "chunk line")
-            return None
-        self._start.reset()
         data = buffer.data
         pos = buffer.pos
-        end = data.find(b"\r\n", pos, pos + most + 2)
+        end = -1 if buffer.held else data.find(b"\r\n", pos, pos + most + 2)
         if end < 0:
-            line_feed = data.find(b"\n", pos)
-            check_line(data[pos : line_feed + 1], most, 400, "chunk line")
+            if not buffer.has_line():
+                self._start.examine(buffer.held, most, 400, "chunk line")
+                return None
+            self._start.reset()
+            data = buffer.data
+            pos = buffer.pos
+            end = data.find(b"\r\n", pos, pos + most + 2)
+            if end < 0:
+                check_line(data[pos : data.find(b"\n", pos) + 1], most, 400, "chunk line")
         buffer.pos = end + 2
         return data[pos:end]
 
     def _begin(self, line: bytes) -> None:
         """Go on to the chunk, or to the trailers, that a chunk line announces."""
-        at = len(line)
-        for delimiter in (b";", b" ", b"\t"):
-            found = line.find(delimiter)
-            if 0 <= found < at:
-                at = found
-        digits = line[:at]
-        if not digits or at > _SIZE_DIGITS or not within(digits, HEXDIG):
-            check_line(line, len(line), 400, "chunk line")
-            raise LocalProtocolError(f"bad chunk size {excerpt(line)} (RFC 9112 §7.1)")
-        if at < len(line):
-            check_line(line, len(line), 400, "chunk line")
-            if len(line) - at > self._limits.chunk_extension or not _EXTENSIONS.fullmatch(line, at):
-                raise LocalProtocolError(f"bad chunk extension {excerpt(line[at:])} (RFC 9112 §7.1.1)")
+        digits = line
+        if not line or len(line) > _SIZE_DIGITS or not within(line, HEXDIG):
+            digits = self._without_extensions(line)
         size = int(digits, 16)
         if size > 0x7FFF_FFFF_FFFF_FFFF:
             raise LocalProtocolError(f"chunk size {excerpt(digits)} is beyond 2^63 - 1 (RFC 9112 §7.1)")
@@ -129,3 +124,17 @@ class ChunkedReader:
         self._left = size
         self._begun = False
         self._where = _DATA if size else _TRAILERS
+
+    def _without_extensions(self, line: bytes) -> bytes:
+        """The chunk size of a line that is more than that."""
+        check_line(line, len(line), 400, "chunk line")
+        at = len(line)
+        for delimiter in (b";", b" ", b"\t"):
+            found = line.find(delimiter)
+            if 0 <= found < at:
+                at = found
+        if not at or at > _SIZE_DIGITS or not within(line[:at], HEXDIG):
+            raise LocalProtocolError(f"bad chunk size {excerpt(line)} (RFC 9112 §7.1)")
+        if len(line) - at > self._limits.chunk_extension or not _EXTENSIONS.fullmatch(line, at):
+            raise LocalProtocolError(f"bad chunk extension {excerpt(line[at:])} (RFC 9112 §7.1.1)")
+        return line[:at]
