@@ -10,7 +10,7 @@ ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and not line
 
 def names(row: str) -> list[str]:
     """What stands in the last column of a row."""
-    return re.findall(r"`([^`]+)`", row.split(" | ")[-1])
+    return re.findall(r"`([^`]+)`", row.rsplit(" | ", maxsplit=1)[-1])
 
 
 def exists(name: str) -> bool:
