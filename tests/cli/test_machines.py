@@ -160,6 +160,12 @@ def test_unknown_machine(name: str, meant: str) -> None:
     assert "Known: h1, h1.client, h1.server, h1.keep_alive, h1.connect, h1.upgrade" in result.output
 
 
+def test_help_names_what_can_be_drawn() -> None:
+    assert "NAME is one of: h1, h1.client, h1.server, h1.keep_alive" in " ".join(
+        run(machines.draw, "--help").output.split()
+    )
+
+
 def test_unknown_machine_like_no_other() -> None:
     result = run(machines.draw, "zzz")
     assert result.exit_code == 2

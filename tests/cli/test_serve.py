@@ -298,7 +298,9 @@ def test_a_typo_in_an_option_is_answered_with_the_option(option):
         (["--bind", "8000"], "'--bind' / '-b': '8000' is no host: to name only a port write 127.0.0.1:8000 or :8000."),
         (["--bind", "::1"], "an IPv6 address stands in brackets"),
         (["--bind", ":1", "--bind", ":1"], "an address to listen on is given twice."),
-        (["--workers", "0"], "'--workers' / '-w': 0 is not in the range x>=1."),
+        (["--workers", "0"], "'--workers' / '-w': 0 is not in the range 1<=x<=1024."),
+        (["--workers", "9" * 12], "'--workers' / '-w': 999999999999 is not in the range 1<=x<=1024."),
+        (["--backlog", "9" * 12], "'--backlog': 999999999999 is not in the range 1<=x<=65535."),
         (["--threads", "many"], "'--threads' / '-t': 'many' is not a valid integer"),
         (["--interface", "asgi3"], "'--interface': 'asgi3' is not one of 'auto', 'wsgi', 'asgi'."),
         (["--unix-mode", "999"], "'--unix-mode': '999' is not three octal digits, such as 660."),
@@ -319,6 +321,21 @@ def test_a_wrong_environment():
     result = CliRunner().invoke(main, ["serve"], env={"INTERLOCK_TIMEOUT_HEAD": "soon"})
     assert result.exit_code == 2
     assert "'--timeout-head': 'soon' is not a number." in result.output
+
+
+@pytest.mark.parametrize("variable", [option.upper().replace("-", "_")[2:] for option in OPTIONS] + ["APP"])
+def test_a_typo_in_the_environment_is_answered_with_the_variable(variable):
+    typo = variable[:-2] + variable[-1] + variable[-2] if variable[-1] != variable[-2] else variable[:-1]
+    # Served is nothing: what is named is no application.
+    result = CliRunner().invoke(main, ["serve", ":"], env={f"INTERLOCK_{typo}": "1"})
+    warning = f"interlock: warning: INTERLOCK_{typo} is no option of interlock: did you mean INTERLOCK_{variable}?\n"
+    assert warning in result.output
+
+
+@pytest.mark.parametrize("variable", ["PORT", "SERVICE_HOST", "PORT_8000_TCP_ADDR", "PURE", "TLS_KEY_PASSWORD", "BIND"])
+def test_no_warning_of_what_is_no_typo(variable):
+    result = CliRunner().invoke(main, ["serve", ":"], env={f"INTERLOCK_{variable}": "127.0.0.1:0"})
+    assert "warning" not in result.output
 
 
 def test_the_password_of_a_key_is_no_option():

@@ -89,7 +89,11 @@ def test_a_key_with_its_password(files, encrypted):
         ("good.key", "good.pem", "good.key holds no certificate in PEM form"),
         ("good.pem", "good.pem", "good.pem holds no private key in PEM form"),
         ("good.pem", None, "good.pem holds no private key in PEM form"),
-        ("broken.pem", "good.key", "cannot use the certificate or private key in .*broken.pem or .*good.key"),
+        (
+            "broken.pem",
+            "good.key",
+            "cannot use the certificate or private key in .*broken.pem or .*good.key: malformed PEM",
+        ),
         ("good.pem", "broken.key", "cannot use the certificate or private key in .*good.pem or .*broken.key"),
         ("", "good.key", "cannot read certificate .*: Is a directory"),
     ],

@@ -21,7 +21,12 @@ PROTOCOLS: Final[dict[str, tuple[System, tuple[Property, ...]]]] = {
 }
 
 
-@click.command()
+def _drawings() -> list[str]:
+    """What can be drawn: each protocol as a whole, and each of its machines."""
+    return [*PROTOCOLS, *(f"{p}.{m.name}" for p, (system, _) in PROTOCOLS.items() for m in system.machines)]
+
+
+@click.command(short_help="Decide the properties of the protocols' machines.")
 @click.argument("protocols", metavar="[PROTOCOL]...", nargs=-1)
 @click.option("-q", "--quiet", is_flag=True, help="Print only what fails, and the summary.")
 def check(protocols: tuple[str, ...], quiet: bool) -> None:
@@ -67,7 +72,7 @@ def _explained(failure: Failure) -> str:
     return f"        {failure.reason}\n        events: {' '.join(failure.trace) or 'none'}"
 
 
-@click.command()
+@click.command(short_help="Draw a protocol's machines.", epilog=f"NAME is one of: {', '.join(_drawings())}.")
 @click.argument("name")
 @click.option(
     "--format",
@@ -89,8 +94,7 @@ def draw(name: str, form: str, output: IO[str]) -> None:
 
     Solid arrows are triggered by events, dashed ones by the joint state of several machines.
     """
-    names = [*PROTOCOLS, *(f"{p}.{m.name}" for p, (system, _) in PROTOCOLS.items() for m in system.machines)]
-    _known(name, names, "machine", "NAME")
+    _known(name, _drawings(), "machine", "NAME")
     protocol, _, machine = name.partition(".")
     system, _ = PROTOCOLS[protocol]
     drawing = mermaid(system, machine or None) if form == "mermaid" else dot(system, machine or None)

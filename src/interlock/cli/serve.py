@@ -1,7 +1,9 @@
 """``interlock serve``: the options of a server, and how it starts and ends."""
 
+import difflib
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -10,13 +12,14 @@ from interlock.cli.options import bind, limits_from, mode, timeouts_from, with_l
 from interlock.server import config as server
 from interlock.server.config import Config
 from interlock.server.errors import StartError
-from interlock.server.supervisor import complain
+from interlock.server.supervisor import complain, say
 from interlock.server.supervisor import serve as run
 
 __all__ = ["serve"]
 
 _EPILOG: Final = """\
-A SIZE is a number of octets; 64k and 16M are 1024 and 1024 * 1024 times as much. A timeout of 0 waits for ever.
+A SIZE is a number of octets; 64k and 16M are 1024 and 1024 * 1024 times as much. A timeout of 0 waits for ever,
+and a RATE of 0 asks for none.
 
 Each option can be set by an environment variable too: --tls-cert by INTERLOCK_TLS_CERT, APPLICATION by INTERLOCK_APP,
 several of --bind by INTERLOCK_BIND with spaces between them. The password of an encrypted private key is only taken
@@ -48,11 +51,17 @@ _CONTEXT: Final = {"auto_envvar_prefix": "INTERLOCK", "show_default": True, "max
     help="Where to listen: host:port, host, :port (every IPv4 address), [ipv6]:port, unix:path or fd://number. "
     "[::]:port takes IPv4 too; port 0 is one that the system chooses. Can be given several times.",
 )
-@click.option("--workers", "-w", type=click.IntRange(1), default=1, help="Processes that share the addresses.")
+@click.option(
+    "--workers",
+    "-w",
+    type=click.IntRange(1, server.MOST_WORKERS),
+    default=1,
+    help="Processes that share the addresses.",
+)
 @click.option(
     "--threads",
     "-t",
-    type=click.IntRange(1),
+    type=click.IntRange(1, server.MOST_THREADS),
     default=server.DEFAULT_THREADS,
     help="Threads of each worker that run a WSGI application.",
 )
@@ -66,7 +75,9 @@ _CONTEXT: Final = {"auto_envvar_prefix": "INTERLOCK", "show_default": True, "max
 @click.option("--tls-cert", metavar="FILE", help="The certificate chain, in PEM form. With it, serve https.")
 @click.option("--tls-key", metavar="FILE", help="Its private key, in PEM form; default: in the same file.")
 @click.option("--access-log", metavar="FILE", help="A line for each request goes to this file; -: standard output.")
-@click.option("--access-log-format", type=click.Choice(server.ACCESS_LOG_FORMATS), default="combined")
+@click.option(
+    "--access-log-format", type=click.Choice(server.ACCESS_LOG_FORMATS), default="combined", help="Of its lines."
+)
 @click.option(
     "--log-level", type=click.Choice(server.LOG_LEVELS), default="info", help="Of what goes to standard error."
 )
@@ -74,7 +85,10 @@ _CONTEXT: Final = {"auto_envvar_prefix": "INTERLOCK", "show_default": True, "max
     "--loop", type=click.Choice(server.LOOPS), default="auto", help="The event loop; auto: uvloop if it is there."
 )
 @click.option(
-    "--backlog", type=click.IntRange(1), default=server.DEFAULT_BACKLOG, help="Connections that wait to be accepted."
+    "--backlog",
+    type=click.IntRange(1, server.MOST_BACKLOG),
+    default=server.DEFAULT_BACKLOG,
+    help="Connections that wait to be accepted.",
 )
 @click.option(
     "--unix-mode", type=mode, metavar="OCTAL", show_default="by umask", help="The permissions of unix sockets."
@@ -95,6 +109,8 @@ def serve(no_server_header: bool, no_date_header: bool, **options: Any) -> None:
     APPLICATION is module:attribute, where the attribute may be dotted or a call such as create_app("test"); a module
     alone stands for its app or application. Without it a demo is served, which shows the request it received.
     """
+    for name, meant in _misspelt(os.environ):
+        say(f"warning: {name} is no option of interlock: did you mean {meant}?")
     limits = limits_from(options)
     timeouts = timeouts_from(options)
     try:
@@ -114,3 +130,18 @@ def serve(no_server_header: bool, no_date_header: bool, **options: Any) -> None:
         complain(error.report())
         status = 1
     sys.exit(status)
+
+
+def _misspelt(environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The variables that look like those of an option and are not: each with the one that may be meant.
+
+    Those that look like none may be for something else of the same name, and are left alone.
+    """
+    known = [str(option.name).upper() for option in serve.params] + ["TLS_KEY_PASSWORD"]
+    found = []
+    for variable in sorted(environment):
+        prefix, _, name = variable.partition("_")
+        if prefix == "INTERLOCK" and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+            found += [(variable, f"INTERLOCK_{meant}") for meant in near]
+    return found

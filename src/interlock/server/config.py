@@ -20,6 +20,9 @@ __all__ = [
     "LIFESPANS",
     "LOG_LEVELS",
     "LOOPS",
+    "MOST_BACKLOG",
+    "MOST_THREADS",
+    "MOST_WORKERS",
     "Config",
 ]
 
@@ -32,6 +35,10 @@ DEFAULT_BIND: Final = "127.0.0.1:8000"
 DEFAULT_BACKLOG: Final = 2048
 #: Threads of one worker for WSGI: enough to wait for a few databases at once, few enough to share one interpreter lock.
 DEFAULT_THREADS: Final = 8
+#: Beyond these a digit too many was typed; the system would be brought down, or refuse with less to say.
+MOST_WORKERS: Final = 1024
+MOST_THREADS: Final = 4096
+MOST_BACKLOG: Final = 65535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +100,13 @@ class Config:
         ):
             if value not in choices:
                 raise ValueError(f"{name} is one of {', '.join(choices)}, not {value!r}")
-        for name, number in (("backlog", self.backlog), ("workers", self.workers), ("threads", self.threads)):
-            if number < 1:
-                raise ValueError(f"{name} must be at least 1: {number}")
+        for name, number, most in (
+            ("backlog", self.backlog, MOST_BACKLOG),
+            ("workers", self.workers, MOST_WORKERS),
+            ("threads", self.threads, MOST_THREADS),
+        ):
+            if not 1 <= number <= most:
+                raise ValueError(f"{name} must be at least 1 and at most {most}: {number}")
         if self.workers > 1 and not hasattr(os, "fork"):
             raise ValueError("more than one worker needs a system that can fork")
         if self.unix_mode is not None and not 0 <= self.unix_mode <= 0o777:

@@ -49,6 +49,6 @@ def _explain(error: ssl.SSLError, cert: str, key: str, password: str | None) -> 
         return f"the private key in {key} does not belong to the certificate in {cert}"
     if password is not None and error.reason in ("BAD_DECRYPT", "BAD_PASSWORD_READ", None):
         return f"the password does not open the private key in {key}"
-    reason = error.reason or "malformed PEM"
+    reason = error.reason.replace("_", " ").lower() if error.reason else "malformed PEM"
     files = cert if os.path.samefile(cert, key) else f"{cert} or {key}"
-    return f"cannot use the certificate or private key in {files}: {reason.replace('_', ' ').lower()}"
+    return f"cannot use the certificate or private key in {files}: {reason}"

@@ -261,8 +261,8 @@ class _Worker:
         if await _unless(self._signals.force, connections.wait_closed(), timeout):
             return
         self.cut = True
-        reason = "a second signal" if self._signals.force.is_set() else f"{timeout:g} s"
-        _log.warning("cut %d connections that were not done at %s", len(connections), reason)
+        when = "at a second signal" if self._signals.force.is_set() else f"after {timeout:g} s"
+        _log.warning("connections cut before they were done, %s: %d", when, len(connections))
         connections.abort()
         await _unless(self._signals.force, connections.wait_closed(), CUT_GRACE)
 
