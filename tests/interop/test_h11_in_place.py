@@ -46,7 +46,8 @@ def test_what_h11_documents(engine, title):
 
 
 def test_every_public_name_is_there():
-    assert [name for name in h11.__all__ if not hasattr(h1, name)] == []
+    assert [name for name in (*h11.__all__, "PRODUCT_ID") if not hasattr(h1, name)] == []
+    assert type(h1.PRODUCT_ID) is type(h11.PRODUCT_ID)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -3,6 +3,8 @@
 :class:`Connection` turns received octets into events and events into octets to send; it does no I/O.
 """
 
+from typing import Final
+
 from interlock.h1.connection import Connection
 from interlock.http.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from interlock.http.events import (
@@ -43,6 +45,7 @@ __all__ = [
     "MUST_CLOSE",
     "NEED_DATA",
     "PAUSED",
+    "PRODUCT_ID",
     "SEND_BODY",
     "SEND_RESPONSE",
     "SERVER",
@@ -62,3 +65,6 @@ __all__ = [
     "Request",
     "Response",
 ]
+
+#: What may stand in a User-Agent or Server field (RFC 9110 §10.1.5).  A version would tell whom to attack.
+PRODUCT_ID: Final = "interlock"
