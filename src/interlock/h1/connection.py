@@ -53,7 +53,6 @@ from interlock.h1.framing import (
 from interlock.h1.parse import (
     FieldSection,
     StartLine,
-    check_line,
     parse_request_line,
     parse_status_line,
 )
@@ -313,11 +312,7 @@ class Connection:
             line = self._start.read(self._buffer)
             if line is None:
                 return None
-            try:
-                parsed = parse_request_line(line, self._leniency.obs_text_in_target)
-            except LocalProtocolError:
-                check_line(line, len(line), 414, "start line")
-                raise
+            parsed = parse_request_line(line, self._leniency.obs_text_in_target)
             self._request_line = parsed
             section = self._last_section
             if section is None or not section.repeated(self._buffer):
@@ -386,11 +381,7 @@ class Connection:
             line = self._start.read(self._buffer)
             if line is None:
                 return None
-            try:
-                self._status_line = parse_status_line(line)
-            except LocalProtocolError:
-                check_line(line, len(line), 414, "start line")
-                raise
+            self._status_line = parse_status_line(line)
             section = FieldSection(self._most, self._most_fields, self._leniency)
             self._section = section
         if not section.read(self._buffer):
@@ -520,9 +511,9 @@ class Connection:
             if type(event) is ConnectionClosed:
                 self._advance(SERVER_CLOSED if self._server else CLIENT_CLOSED)
                 return None
+            legal = ", ".join(SYSTEM.legal(self._joint))
             raise LocalProtocolError(
-                f"the {self.our_role!r} can't send {type(event).__name__} in state {self.our_state!r}; "
-                f"legal for the connection: {', '.join(SYSTEM.legal(self._joint))}"
+                f"the {self.our_role!r} can't send {type(event).__name__} in state {self.our_state!r}; legal: {legal}"
             )
         except BaseException:
             self._our_error()

@@ -75,16 +75,22 @@ def parse_request_line(line: bytes, obs_text: bool) -> tuple[bytes, bytes, bytes
 
     Returns (method, target, version, what :func:`~interlock.http.target.check_target` says of the target).
     """
-    parts = line.split(b" ")
-    if len(parts) != 3:
-        raise LocalProtocolError(f"a request line is method SP target SP version, not {excerpt(line)} (RFC 9112 §3)")
-    method, target, version = parts
-    if method not in _METHODS and (not method or not within(method, TCHAR)):
-        raise LocalProtocolError(f"illegal method {excerpt(method)} (RFC 9110 §9.1)")
-    http_version = _VERSIONS.get(version)
-    if http_version is None:
-        http_version = _version(version)
-    return method, target, http_version, check_target(method, target, obs_text)
+    try:
+        parts = line.split(b" ")
+        if len(parts) != 3:
+            raise LocalProtocolError(
+                f"a request line is method SP target SP version, not {excerpt(line)} (RFC 9112 §3)"
+            )
+        method, target, version = parts
+        if method not in _METHODS and (not method or not within(method, TCHAR)):
+            raise LocalProtocolError(f"illegal method {excerpt(method)} (RFC 9110 §9.1)")
+        http_version = _VERSIONS.get(version)
+        if http_version is None:
+            http_version = _version(version)
+        return method, target, http_version, check_target(method, target, obs_text)
+    except LocalProtocolError:
+        check_line(line, len(line), 414, "start line")  # an octet that no line may contain comes first
+        raise
 
 
 def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
@@ -92,13 +98,13 @@ def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
 
     The SP behind the status code may be missing where there is no reason, as servers have it.
     """
+    if not within(line, FIELD_VALUE):
+        check_line(line, len(line), 414, "start line")
     version, _, rest = line.partition(b" ")
     http_version = _version(version)
     code = rest[:3]
     if len(code) != 3 or not within(code, DIGIT) or code[0] == 0x30 or (len(rest) > 3 and rest[3] != 0x20):
         raise LocalProtocolError(f"bad status line {excerpt(line)} (RFC 9112 §4)")
-    if not within(rest, FIELD_VALUE):
-        raise LocalProtocolError(f"illegal reason {excerpt(rest[4:])} (RFC 9112 §4)")
     return http_version, int(code), rest[4:]
 
 
@@ -137,7 +143,7 @@ class LineStart:
 
 def check_line(line: bytes, most: int, status: int, what: str) -> None:
     """Raise for the first octet that does not belong into a line, or for the first beyond ``most`` octets."""
-    bad = outside(line, FIELD_VALUE)
+    bad = -1 if within(line, FIELD_VALUE) else outside(line, FIELD_VALUE)
     if bad >= 0 and bad <= most:
         raise _bad_octet(line[bad])
     if len(line) > most:

@@ -10,7 +10,6 @@ an application that fails before it has sent any content is still answered for, 
 
 import asyncio
 import contextvars
-import logging
 from collections.abc import Awaitable, Callable
 from typing import IO, Any, Final
 
@@ -471,11 +470,11 @@ class ASGIHandler:
         log = self._context.log
         if self._lost and self._told:
             # What it raised is its way to say that the client has gone.
-            log.info(
+            log.debug(
                 "the client has disconnected, and the ASGI application ended with %r: %s",
                 error,
                 request_line(self._request),
-                exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
+                exc_info=error,
             )
         else:
             log.error("Exception in ASGI application: %s", request_line(self._request), exc_info=error)

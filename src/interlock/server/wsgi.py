@@ -138,6 +138,14 @@ class WSGIHandler:
 
     # What the worker has called on the event loop's thread.
 
+    def _guarded(self, callback: Callable[..., object], *args: object) -> None:
+        """Call what the worker waits for.  Whatever goes wrong, the worker is not left waiting."""
+        try:
+            callback(*args)
+        except Exception as error:
+            self._error = error
+            self._release()
+
     def _send(self, events: list[Event]) -> None:
         """Send, and release the worker when the exchange wants more."""
         if self._try_send(events) and not self._exchange.writable:
@@ -391,7 +399,7 @@ class WSGIHandler:
             handed = allocate_lock()
             handed.acquire()
             self._handed = handed
-        if not self._lost and self._post(callback, *args):
+        if not self._lost and self._post(self._guarded, callback, *args):
             handed.acquire()
         if self._lost or self._over:
             raise Disconnected("the connection is lost")
