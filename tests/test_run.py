@@ -29,7 +29,8 @@ def test_an_old_python_can_parse_it() -> None:
 @pytest.mark.parametrize("arguments", [[], ["tests"], ["--demo"]])
 def test_unknown_commands(run: ModuleType, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert run.main(arguments) == 2
-    assert "usage: run.py demo|test" in capsys.readouterr().err
+    complaint = f"run.py: there is no command {arguments[0]!r}\n" if arguments else ""
+    assert capsys.readouterr().err == f"{complaint}usage: run.py demo|test [ARGUMENT ...]\n"
 
 
 def test_help(run: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

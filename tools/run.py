@@ -39,7 +39,10 @@ def main(arguments):
     """Install what is missing, then become the command.  Returns an exit code where that was not possible."""
     if len(arguments) < 1 or arguments[0] not in COMMAND:
         asked_for_help = arguments[:1] in (["-h"], ["--help"])
-        print(__doc__, file=sys.stdout if asked_for_help else sys.stderr)
+        if asked_for_help:
+            print(__doc__)
+        elif arguments:
+            print(f"run.py: there is no command {arguments[0]!r}", file=sys.stderr)
         print("usage: run.py demo|test [ARGUMENT ...]", file=sys.stdout if asked_for_help else sys.stderr)
         return 0 if asked_for_help else 2
     command, further = arguments[0], arguments[1:]
