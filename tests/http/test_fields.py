@@ -1,5 +1,7 @@
 """Field sections: what they interpret, what they refuse, and how they read."""
 
+from typing import Any
+
 import pytest
 
 from interlock.http.errors import LocalProtocolError
@@ -99,6 +101,12 @@ def test_wrong_types_are_told() -> None:
         Headers([(1, b"x")])  # type: ignore[list-item]
     with pytest.raises(LocalProtocolError, match="ASCII"):
         Headers([("x", "é")])
+
+
+@pytest.mark.parametrize("name", ["Host", "TE", b"TE"])
+def test_a_mapping_is_no_section(name: Any) -> None:
+    with pytest.raises(TypeError, match=r"give its items\(\)"):
+        Headers({name: "x"})
 
 
 def test_lists() -> None:

@@ -129,6 +129,8 @@ _SECRET: Final = frozenset((b"set-cookie", b"cookie", b"authorization", b"proxy-
 
 def checked_field(pair: tuple[Octets, Octets] | Sequence[Octets]) -> CheckedField:
     """The field that ``pair`` gives.  Raises :class:`LocalProtocolError` unless its name and its value are valid."""
+    if isinstance(pair, (str, bytes)):  # which has two octets to unpack if it is TE
+        raise TypeError(f"a field is a pair of name and value, not {pair!r}: of a mapping, give its items()")
     given_name, given_value = pair
     name = octets_of(given_name, "field name")
     value = field_value(octets_of(given_value, "field value"))
