@@ -25,7 +25,6 @@ from interlock.http.sentinels import (
     SEND_RESPONSE,
     SERVER,
 )
-from interlock.http.status import reason
 from interlock.net import deadlines
 from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
 from interlock.net.asyncio.exchange import DrivenExchange, peer_info
@@ -33,6 +32,7 @@ from interlock.net.asyncio.sendfile import read_block, send_range
 from interlock.net.asyncio.unsent import unsent
 from interlock.net.deadlines import Wait
 from interlock.net.exchange import Disconnected, PeerInfo
+from interlock.net.refusal import refusal
 
 __all__ = ["HTTPProtocol"]
 
@@ -455,23 +455,9 @@ class HTTPProtocol:
         text = str(error)
         if connection.our_state in (IDLE, SEND_RESPONSE) and self._transport is not None:
             status = error.error_status_hint
-            body = reason(status) + b": " + text.encode() + b"\n"
-            headers = [
-                (b"content-type", b"text/plain; charset=utf-8"),
-                (b"content-length", b"%d" % len(body)),
-                (b"connection", b"close"),
-            ]
-            if self._registry.add_defaults is not None:
-                self._registry.add_defaults(headers)
-            if connection.request_method == b"HEAD":
-                body = b""
-            octets_sent = len(body)
-            parts = []
-            for event in (
-                Response(status_code=status, headers=headers, reason=reason(status)),
-                Data(body),
-                EndOfMessage(),
-            ):
+            events, octets_sent = refusal(error, connection.request_method, self._registry.add_defaults)
+            parts: list[Any] = []
+            for event in events:
                 parts += connection.send_with_data_passthrough(event) or []
             self._write(self._transport, parts)
         if exchange is not None:
