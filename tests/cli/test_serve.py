@@ -320,7 +320,8 @@ def test_a_wrong_command_line(arguments, complaint):
 def test_a_wrong_environment():
     result = CliRunner().invoke(main, ["serve"], env={"INTERLOCK_TIMEOUT_HEAD": "soon"})
     assert result.exit_code == 2
-    assert "'--timeout-head': 'soon' is not a number." in result.output
+    complaint = "'--timeout-head': 'soon' is not a number. It comes from the environment: INTERLOCK_TIMEOUT_HEAD."
+    assert complaint in result.output
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from interlock.cli.options import bind, limits_from, mode, timeouts_from, with_limits, with_timeouts
 from interlock.server import config as server
@@ -39,7 +40,21 @@ Exit status:
 _CONTEXT: Final = {"auto_envvar_prefix": "INTERLOCK", "show_default": True, "max_content_width": 110}
 
 
-@click.command(context_settings=_CONTEXT, epilog=_EPILOG)
+class _Serve(click.Command):
+    """Tells of a bad value which variable it comes from: it stands nowhere on the command line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            name = error.param.name if error.param is not None else None
+            if name is not None and ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT:
+                told = f"{error.message} It comes from the environment: INTERLOCK_{name.upper()}."
+                raise click.BadParameter(told, ctx, error.param, error.param_hint) from None
+            raise
+
+
+@click.command(cls=_Serve, context_settings=_CONTEXT, epilog=_EPILOG)
 @click.argument("app", metavar="[APPLICATION]", required=False, envvar="INTERLOCK_APP")
 @click.option(
     "--bind",
