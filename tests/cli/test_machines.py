@@ -121,6 +121,13 @@ def test_file_that_cannot_be_written(tmp_path: Path) -> None:
     assert "Could not open file" in result.output
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_disk_that_is_full() -> None:
+    result = run(machines.draw, "h1", "-o", "/dev/full")
+    assert result.exit_code == 1
+    assert result.output == "Error: cannot write the drawing: No space left on device\n"
+
+
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
 def test_draws_svg() -> None:
     result = run(machines.draw, "h1.client", "--format", "svg")

@@ -100,7 +100,13 @@ def draw(name: str, form: str, output: IO[str]) -> None:
     drawing = mermaid(system, machine or None) if form == "mermaid" else dot(system, machine or None)
     if form == "svg":
         drawing = _svg(drawing)
-    output.write(drawing)  # opens the file: nothing is emptied for a drawing that could not be made
+    try:
+        output.write(drawing)  # opens the file: nothing is emptied for a drawing that could not be made
+        output.flush()
+    except BrokenPipeError:
+        raise  # who reads has seen enough
+    except OSError as error:
+        raise click.ClickException(f"cannot write the drawing: {error.strerror}") from None
 
 
 def _known(name: str, names: Collection[str], kind: str, argument: str) -> None:
