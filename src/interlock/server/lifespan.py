@@ -137,7 +137,7 @@ class Lifespan:
             expected = " or ".join(answers) or "nothing"
             raise RuntimeError(f"ASGI message {kind!r} is not expected {self._conversation}: expected {expected}")
         self._conversation = answers[kind]
-        self._message = message.get("message", "")
+        self._message = message.get("message", "").strip()  # frameworks send a traceback, with its line end
         _set(self._answered)
 
 
