@@ -1,6 +1,8 @@
 """What all tests share.  Keep it small: what a few share stands in a module beside them."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,13 @@ def shared_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f"{path} is not there; set INTERLOCK_SHARED to the directory of shared material")
     return path
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A server that a test runs in this process sets up its logging; the next test finds none of that."""
+    logger = logging.getLogger("interlock")
+    before = logger.propagate, logger.level, logger.handlers[:]
+    yield
+    logger.propagate, logger.level = before[:2]
+    logger.handlers[:] = before[2]

@@ -111,12 +111,14 @@ def test_http_1_0(server):
 
 
 def test_a_client_that_closes_its_side_gets_its_answer(server):
-    if server.application == "django_asgi":
-        pytest.skip("Django with ASGI gives up a request whose client has closed its side")
     with connected(server) as client:
         client.sendall(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
         client.shutdown(socket.SHUT_WR)
-        assert responses(all_of(client)) == [(200, b"hello")]
+        answers = responses(all_of(client))
+    if server.application == "django_asgi":  # it gives up a request when it is told that the client's side is closed
+        assert [status for status, _ in answers] in ([200], [500])
+    else:
+        assert answers == [(200, b"hello")]
 
 
 def test_connection_close(server):

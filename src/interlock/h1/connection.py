@@ -184,7 +184,8 @@ class Connection:
     @property
     def states(self) -> dict[Sentinel, Sentinel]:
         """The states of both ends, by role."""
-        return {self.our_role: self.our_state, self.their_role: self.their_state}
+        client, server = SENTINELS[CLIENT_STATE[self._joint]], SENTINELS[SERVER_STATE[self._joint]]
+        return {CLIENT: client, SERVER: server}
 
     @property
     def machines(self) -> dict[str, str]:
