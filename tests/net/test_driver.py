@@ -1,6 +1,7 @@
 """What the driver does with one connection, over a transport in memory: pausing, pipelining, ends, errors, reports."""
 
 import asyncio
+import logging
 import re
 import time
 
@@ -646,6 +647,17 @@ def test_a_head_that_never_was_one_is_reported_once(side: ServerSide) -> None:
     assert responses(client.received) == [400]
     assert [(record.request, record.status) for record in side.records] == [(None, 400)]
     assert len(side.records[0].error) < 200
+
+
+def test_what_is_wrong_with_a_request_can_be_read_in_the_log_too(
+    side: ServerSide, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="interlock.error"):
+        side.connect(b"GET /\x1b[31m HTTP/1.1\r\n" + b"Host: a\r\n\r\n" * 50)
+    (entry,) = caplog.records
+    assert entry.levelno == logging.DEBUG
+    assert "illegal octet 0x1B" in entry.getMessage()
+    assert entry.getMessage().isprintable()
 
 
 def test_what_is_wrong_with_a_request_can_be_read_in_the_answer(side: ServerSide) -> None:

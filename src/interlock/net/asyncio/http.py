@@ -453,6 +453,7 @@ class HTTPProtocol:
             return
         status = octets_sent = 0
         text = str(error)
+        self._registry.log.debug("refused %s: %s", self._ip or "a client", text)
         if connection.our_state in (IDLE, SEND_RESPONSE) and self._transport is not None:
             status = error.error_status_hint
             events, octets_sent = refusal(error, connection.request_method, self._registry.add_defaults)
