@@ -127,7 +127,7 @@ _LONGEST_VALUE: Final = 64
 _SECRET: Final = frozenset((b"set-cookie", b"cookie", b"authorization", b"proxy-authorization"))
 
 
-def checked_field(pair: tuple[Octets, Octets] | Sequence[Octets]) -> CheckedField:
+def checked_field(pair: Any) -> CheckedField:
     """The field that ``pair`` gives.  Raises :class:`LocalProtocolError` unless its name and its value are valid."""
     if isinstance(pair, (str, bytes)):  # which has two octets to unpack if it is TE
         raise TypeError(f"a field is a pair of name and value, not {pair!r}: of a mapping, give its items()")
