@@ -225,6 +225,7 @@ def test_silence_in_a_body_is_cut_after_30_s(side: ServerSide) -> None:
     assert client.eof_at == pytest.approx(30)
     assert status(client.received) == 408
     assert side.handled[0].told == ["lost"]
+    assert side.handled[0].reason == "the request came too slowly"
 
 
 def test_an_octet_a_second_is_cut_at_the_grace(side: ServerSide) -> None:
@@ -369,6 +370,7 @@ def test_who_takes_nothing_is_cut_after_30_s(side: ServerSide) -> None:
     assert client.closed_at == pytest.approx(30)
     assert client.transport.reset
     assert side.handled[0].told == ["end", "lost"]
+    assert side.handled[0].reason == "the client is too slow to take the response"
     assert len(side.records) == 1
 
 

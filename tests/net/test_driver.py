@@ -683,7 +683,7 @@ def test_a_response_within_the_call_that_brings_the_request(side: ServerSide) ->
         def end_received(self, trailers: object) -> None:
             self.exchange.send(head(5), Data(b"hello"), EndOfMessage())  # type: ignore[attr-defined]
 
-        def connection_lost(self) -> None:
+        def connection_lost(self, reason: str) -> None:
             raise AssertionError
 
     async def make() -> ConnectionRegistry:

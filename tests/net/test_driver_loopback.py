@@ -99,7 +99,7 @@ class Application:
         if self.path == b"/think":
             self.respond()
 
-    def connection_lost(self) -> None:
+    def connection_lost(self, reason: str) -> None:
         assert not self.ended
         self.ended = True
 

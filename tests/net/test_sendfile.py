@@ -68,7 +68,7 @@ class FileHandler:
         self.server.tasks.append(asyncio.get_running_loop().create_task(self.respond()))
         self.server.begun.set()
 
-    def connection_lost(self) -> None:
+    def connection_lost(self, reason: str) -> None:
         self.lost = True
 
     def eof_received(self) -> None:

@@ -230,6 +230,8 @@ class Handled:
         #: What was told, in order: "end", "eof", "lost", "writable".
         self.told: list[str] = []
         self.trailers: list[tuple[bytes, bytes]] | None = None
+        #: Why the connection was lost.
+        self.reason = ""
         self._take = take
 
     def data_received(self, data: bytes) -> None:
@@ -244,8 +246,9 @@ class Handled:
     def eof_received(self) -> None:
         self.told.append("eof")
 
-    def connection_lost(self) -> None:
+    def connection_lost(self, reason: str) -> None:
         self.told.append("lost")
+        self.reason = reason
 
     def writable(self) -> None:
         self.told.append("writable")

@@ -90,7 +90,7 @@ class FakeExchange:
 
     def lose(self) -> None:
         self.gone = True
-        self.handler.connection_lost()
+        self.handler.connection_lost("the client has gone")
 
     def drain(self) -> None:
         self.writable = True

@@ -225,7 +225,7 @@ class FakeDriver:
         def lose() -> None:
             assert exchange.handler is not None
             exchange.lost = True
-            exchange.handler.connection_lost()
+            exchange.handler.connection_lost("the client has gone")
 
         self.call(lose)
 

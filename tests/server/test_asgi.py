@@ -476,7 +476,7 @@ def test_late_calls_of_the_driver_do_nothing():
         handler.end_received(InformationalResponse(status_code=100).headers)
         handler.writable()
         handler.eof_received()
-        handler.connection_lost()
+        handler.connection_lost("the client has gone")
         assert await handler.receive() == {"type": "http.disconnect"}
 
     run(main())

@@ -227,7 +227,7 @@ def test_send_raises_an_oserror_once_the_connection_is_lost(stage, caplog):
                 await send(message)
             await go.wait()
             for message in messages[done:]:
-                with pytest.raises(OSError) as caught:
+                with pytest.raises(OSError, match="the client has gone") as caught:
                     await send(message)
                 raised.append(type(caught.value))
             raise caught.value

@@ -681,6 +681,7 @@ def test_a_connection_lost_while_the_thread_waits(server, stage, errors):
         assert (content.asked, content.closed) == (1, 1)
     else:
         assert isinstance(caught[0], Disconnected)
+        assert "the client has gone" in str(caught[0])
 
 
 @pytest.mark.parametrize("stage", ["head", "one block", "blocks", "error", "after a block"])

@@ -127,6 +127,24 @@ def test_100_continue(serve):
     assert b"\r\n\r\n3 " + hashlib.sha256(b"abc").hexdigest().encode() in answer
 
 
+def test_the_application_is_told_why_it_gets_no_more(serve):
+    told = []
+
+    def app(environ, start_response):
+        try:
+            environ["wsgi.input"].read()
+        except OSError as error:
+            told.append(str(error))
+            raise
+        return []
+
+    served = serve(app, body=5)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert served.ask(head + b"5\r\nabcde\r\n6\r\nfghijk\r\n").startswith(b"HTTP/1.1 413 ")
+    served.all_free()
+    assert told == ["the request's content is not complete: content of more than 5 octets"]
+
+
 def test_keep_alive_and_pipelining(serve):
     def app(environ, start_response):
         start_response("200 OK", [PLAIN])

@@ -198,23 +198,23 @@ def test_a_waiting_read_is_released_when_the_connection_is_lost(reader, name):
     result = reader.during(getattr(reader.input, name))
     reader.feed(b"abc")
     reader.exchange.until(lambda: reader.exchange.consumed_octets == 3)
-    reader.driver.call(reader.input.break_off)
+    reader.driver.call(reader.input.break_off, "the client has gone")
     error = result()
     assert isinstance(error, Disconnected)
     assert isinstance(error, OSError)
-    with pytest.raises(Disconnected):
+    with pytest.raises(Disconnected, match="not complete: the client has gone"):
         reader.input.read()
 
 
 def test_all_who_wait_are_released(reader):
     results = [reader.during(reader.input.read) for _ in range(5)]
-    reader.driver.call(reader.input.break_off)
+    reader.driver.call(reader.input.break_off, "the client has gone")
     assert all(isinstance(result(), Disconnected) for result in results)
 
 
 def test_what_came_before_the_connection_was_lost_can_be_read(reader):
     reader.feed(b"abc\nd")
-    reader.driver.call(reader.input.break_off)
+    reader.driver.call(reader.input.break_off, "the client has gone")
     assert reader.input.readline() == b"abc\n"
     with pytest.raises(Disconnected):
         reader.input.read(2)
@@ -222,7 +222,7 @@ def test_what_came_before_the_connection_was_lost_can_be_read(reader):
 
 def test_a_complete_body_outlives_its_connection(reader):
     reader.feed(b"abc", end=True)
-    reader.driver.call(reader.input.break_off)
+    reader.driver.call(reader.input.break_off, "the client has gone")
     assert reader.input.read() == b"abc"
     assert reader.input.read() == b""
 

@@ -60,8 +60,8 @@ class Handler(Protocol):
         """The peer will send nothing more, though the response can still be sent.  Called at most once."""
 
     @abstractmethod
-    def connection_lost(self) -> None:
-        """Nothing can be sent or received any more.  Called exactly once, unless the exchange was completed before."""
+    def connection_lost(self, reason: str) -> None:
+        """Nothing can be sent or received any more: why not.  Called once, unless the exchange was completed before."""
 
     @abstractmethod
     def writable(self) -> None:

@@ -148,6 +148,7 @@ class ASGIHandler:
         "_peer_closed",
         "_phase",
         "_reading",
+        "_reason",
         "_received",
         "_remaining",
         "_request",
@@ -173,6 +174,7 @@ class ASGIHandler:
         # The end: the peer sends nothing more; the connection is lost; the application has been told so.
         self._peer_closed = False
         self._lost = False
+        self._reason = ""
         self._told = False
         # The response.
         self._phase = START
@@ -203,7 +205,8 @@ class ASGIHandler:
         self._peer_closed = True
         self._wake()
 
-    def connection_lost(self) -> None:
+    def connection_lost(self, reason: str) -> None:
+        self._reason = self._reason or reason
         self._lost = True
         self.exchange = None
         if not self._ended:
@@ -238,7 +241,7 @@ class ASGIHandler:
         """
         if self._lost:
             self._told = True
-            raise Disconnected("the client has disconnected")
+            raise Disconnected(self._reason)
         kind = message["type"]
         phase = self._phase
         try:
@@ -262,9 +265,9 @@ class ASGIHandler:
             exchange = self.exchange
             if exchange is not None and not exchange.writable:
                 await self._until_writable()
-        except Disconnected:
+        except Disconnected as error:
             self._told = True
-            self.connection_lost()
+            self.connection_lost(str(error))
             raise
 
     # -- the request's content
@@ -275,8 +278,8 @@ class ASGIHandler:
         if exchange is not None and self._phase < BODY and exchange.expects_continue:
             try:
                 exchange.send(_CONTINUE)
-            except Disconnected:
-                self.connection_lost()
+            except Disconnected as error:
+                self.connection_lost(str(error))
 
     def _take(self) -> Message:
         body = b"".join(self._received)
@@ -418,7 +421,7 @@ class ASGIHandler:
 
     def _open_exchange(self) -> Exchange:
         if self.exchange is None:
-            raise Disconnected("the client has disconnected")
+            raise Disconnected(self._reason or "the response is over")
         return self.exchange
 
     def _over(self) -> None:
@@ -434,7 +437,7 @@ class ASGIHandler:
         while self.exchange is not None and not self.exchange.writable:
             await self._wait()
         if self._lost:
-            raise Disconnected("the client has disconnected")
+            raise Disconnected(self._reason)
 
     async def _wait(self) -> None:
         """Wait until the driver reports something, or the response is over."""

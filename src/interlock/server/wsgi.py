@@ -72,6 +72,7 @@ class WSGIHandler:
         "_lost",
         "_over",
         "_overrun",
+        "_reason",
         "_stalled",
     )
 
@@ -95,8 +96,9 @@ class WSGIHandler:
         #: Held by the worker; released on the loop's thread when it need not wait any more, once for each wait.
         self._handed: LockType | None = None
         # The event loop's: how far the exchange is.
-        #: Nothing more can be sent.
+        #: Nothing more can be sent, and why.
         self._lost = False
+        self._reason = ""
         #: EndOfMessage has been sent, or the exchange aborted.
         self._over = False
         #: A worker waits for writable().
@@ -118,10 +120,9 @@ class WSGIHandler:
     def eof_received(self) -> None:
         """A client that will ask for nothing more still gets its response."""
 
-    def connection_lost(self) -> None:
+    def connection_lost(self, reason: str) -> None:
         """Release the worker, whatever it waits for."""
-        self._lost = True
-        self._input.break_off()
+        self._lose(reason)
         if self._file_task is not None:
             self._file_task.cancel()
         self.writable()
@@ -131,6 +132,11 @@ class WSGIHandler:
         if self._stalled:
             self._stalled = False
             self._release()
+
+    def _lose(self, reason: str) -> None:
+        self._reason = reason
+        self._lost = True
+        self._input.break_off(reason)
 
     def refuse(self) -> None:
         """Answer that there is no thread for this."""
@@ -165,11 +171,11 @@ class WSGIHandler:
     def _file_sent(self, task: "asyncio.Task[None]") -> None:
         self._file_task = None
         if task.cancelled():
-            self._lost = True
+            self._lose(self._reason or "the event loop is being closed")
         else:
             self._error = task.exception()
             if isinstance(self._error, Disconnected):
-                self._lost = True
+                self._lose(self._reason or str(self._error))
         self._release()
 
     def _finish(self, events: list[Event], consumed: int = 0) -> None:
@@ -179,7 +185,7 @@ class WSGIHandler:
         if self._try_send(events):
             self._over = True
             # What of the request's content has not been read is the driver's now.
-            self._input.break_off()
+            self._input.break_off("the response has been sent")
         elif self._error is not None:
             self._application.context.log.error("the response cannot be sent", exc_info=self._error)
             self._abort([])
@@ -189,16 +195,15 @@ class WSGIHandler:
         if (not events or self._try_send(events)) and not self._lost and not self._over:
             self._over = True
             self._exchange.abort()
-            self._input.break_off()
+            self._input.break_off("the response has been broken off")
 
     def _try_send(self, events: list[Event]) -> bool:
         if self._lost or self._over:
             return False
         try:
             self._exchange.send(*events)
-        except Disconnected:
-            self._lost = True
-            self._input.break_off()
+        except Disconnected as error:
+            self._lose(str(error))
             return False
         except Exception as error:
             self._error = error
@@ -402,7 +407,7 @@ class WSGIHandler:
         if not self._lost and self._post(self._guarded, callback, *args):
             handed.acquire()
         if self._lost or self._over:
-            raise Disconnected("the connection is lost")
+            raise Disconnected(self._reason or "the response is over")
         if self._error is not None:
             error, self._error = self._error, None
             raise error
@@ -412,8 +417,7 @@ class WSGIHandler:
         try:
             self._exchange.call_threadsafe(callback, *args)
         except RuntimeError:
-            self._lost = True
-            self._input.break_off()
+            self._lose("the event loop is closed")
             return False
         return True
 

@@ -38,6 +38,7 @@ class Input:
         "_owed",
         "_piece",
         "_pieces",
+        "_reason",
     )
 
     def __init__(self, exchange: Exchange, expected: bool) -> None:
@@ -50,6 +51,7 @@ class Input:
         self._owed = 0
         self._ended = not expected
         self._broken = False
+        self._reason = ""
         self._closed = False
         self._continue = expected and exchange.expects_continue
         #: Free when something has come since the reader last looked; held when not.
@@ -70,8 +72,9 @@ class Input:
         self._ended = True
         self._tell()
 
-    def break_off(self) -> None:
-        """Nothing more will come.  If that was not all, who waits for more is told so."""
+    def break_off(self, reason: str) -> None:
+        """Nothing more will come.  If that was not all, who waits for more is told so, and the reason given first."""
+        self._reason = self._reason or reason
         self._broken = True
         self._tell()
 
@@ -153,7 +156,7 @@ class Input:
             if ended or self._news is None:
                 return False
             if self._broken:
-                raise Disconnected("the connection was lost before the request's content was complete")
+                raise Disconnected(f"the request's content is not complete: {self._reason}")
             if self._owed:
                 self._give_back()
             if self._continue:
@@ -179,13 +182,13 @@ class Input:
         try:
             self._exchange.call_threadsafe(callback, *args)
         except RuntimeError:
-            self._broken = True
-            raise Disconnected("the event loop is closed") from None
+            self.break_off("the event loop is closed")
+            raise Disconnected(self._reason) from None
 
     def _send_continue(self) -> None:
         """On the event loop's thread: ask for the content, if the client still waits for that (RFC 9110 §10.1.1)."""
         if self._exchange.expects_continue and not self._broken:
             try:
                 self._exchange.send(InformationalResponse(status_code=100, reason=b"Continue"))
-            except Disconnected:
-                self.break_off()
+            except Disconnected as error:
+                self.break_off(str(error))

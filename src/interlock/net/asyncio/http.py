@@ -483,7 +483,7 @@ class HTTPProtocol:
             handler = exchange.handler
             exchange.detach(error)
             if handler is not None:
-                handler.connection_lost()
+                handler.connection_lost(error)
 
     def break_off(self, error: str) -> None:
         """End the exchange in progress, and the connection with it, so that the peer sees that it is not complete."""
@@ -534,12 +534,12 @@ class HTTPProtocol:
         if self._exchange is None and not self._closing:
             self._close()
 
-    def abort(self) -> None:
+    def abort(self, reason: str = "aborted") -> None:
         """Close at once; what has not been sent is lost."""
         transport = self._transport
         if transport is not None:
             self._closing = True
-            self._end_exchange("aborted")
+            self._end_exchange(reason)
             transport.abort()
 
     # -- deadlines
@@ -565,7 +565,7 @@ class HTTPProtocol:
         if self._write_wait.deadline() <= now:
             self._write_wait.end()
             self._registry.log.debug("%s takes nothing: closed", self._ip)
-            self.abort()
+            self.abort("the client is too slow to take the response")
         elif self._read_wait.deadline() <= now:
             self._read_too_slow()
         self._arm()
