@@ -1,0 +1,243 @@
+"""The Huffman code of string literals (RFC 7541 §5.2, Appendix B).
+
+Both directions have two forms, as in :mod:`interlock.http.octets`: one of bulk operations for the interpreter, and one
+loop for the compiler.
+"""
+
+from typing import Any, Final
+
+from mypy_extensions import i64
+
+from interlock.h2.hpack.errors import HPACKError
+from interlock.http.octets import COMPILED
+
+__all__ = ["decode", "encode"]
+
+#: The octets whose codes have so many bits, for each number of bits.  That is the whole of Appendix B: its code is the
+#: canonical one, in which codes go up with their length, and within a length with their octet.  EOS is the last one.
+_OCTETS_BY_BITS: Final = {
+    5: b"012aceiost",
+    6: b" %-./3456789=A_bdfghlmnpru",
+    7: b":BCDEFGHIJKLMNOPQRSTUVWYjkqvwxyz",
+    8: b"&*,;XZ",
+    10: b'!"()?',
+    11: b"'+|",
+    12: b"#>",
+    13: b"\x00$@[]~",
+    14: b"^}",
+    15: b"<`{",
+    19: b"\\\xc3\xd0",
+    20: b"\x80\x82\x83\xa2\xb8\xc2\xe0\xe2",
+    21: b"\x99\xa1\xa7\xac\xb0\xb1\xb3\xd1\xd8\xd9\xe3\xe5\xe6",
+    22: b"\x81\x84\x85\x86\x88\x92\x9a\x9c\xa0\xa3\xa4\xa9\xaa\xad\xb2\xb5\xb9\xba\xbb\xbd\xbe\xc4\xc6\xe4\xe8\xe9",
+    23: (
+        b"\x01\x87\x89\x8a\x8b\x8c\x8d\x8f\x93\x95\x96\x97\x98\x9b"
+        b"\x9d\x9e\xa5\xa6\xa8\xae\xaf\xb4\xb6\xb7\xbc\xbf\xc5\xe7\xef"
+    ),
+    24: b"\t\x8e\x90\x91\x94\x9f\xab\xce\xd7\xe1\xec\xed",
+    25: b"\xc7\xcf\xea\xeb",
+    26: b"\xc0\xc1\xc8\xc9\xca\xcd\xd2\xd5\xda\xdb\xee\xf0\xf2\xf3\xff",
+    27: b"\xcb\xcc\xd3\xd4\xd6\xdd\xde\xdf\xf1\xf4\xf5\xf6\xf7\xf8\xfa\xfb\xfc\xfd\xfe",
+    28: (
+        b"\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12"
+        b"\x13\x14\x15\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f\xdc\xf9"
+    ),
+    30: b"\n\r\x16",
+}
+#: Nodes of the tree that are no leaves.  A node's number is its state; 0 is the root.
+_NODES: Final = 256
+#: What :data:`_MARKS` says of a step: an octet is complete; there is no way on, since it would be EOS.
+_EMIT: Final = 1
+_FAIL: Final = 2
+
+
+def _codes() -> tuple[list[int], bytes]:
+    """For each octet its code, and how many bits that has."""
+    codes = [0] * 0x100
+    lengths = bytearray(0x100)
+    code = 0
+    previous = 0
+    for length, octets in _OCTETS_BY_BITS.items():
+        code <<= length - previous
+        previous = length
+        for octet in octets:
+            codes[octet] = code
+            lengths[octet] = length
+            code += 1
+    return codes, bytes(lengths)
+
+
+def _tree() -> list[int]:
+    """The children of node n at 2n and 2n+1: a node, or -1 minus a leaf's octet.  0: EOS, which is no octet."""
+    tree = [0, 0]
+    for octet in range(0x100):
+        at = 0
+        code = _CODES[octet]
+        for shift in range(_LENGTHS[octet] - 1, 0, -1):
+            branch = at + ((code >> shift) & 1)
+            if not tree[branch]:
+                tree[branch] = len(tree) >> 1
+                tree += (0, 0)
+            at = 2 * tree[branch]
+        tree[at + (code & 1)] = -1 - octet
+    return tree
+
+
+def _steps(tree: list[int]) -> tuple[bytes, bytes, bytes]:
+    """For each state and each four bits, at 16 * state + bits: the next state, the octet to emit, and the marks."""
+    following = bytearray(_NODES * 16)
+    emitted = bytearray(_NODES * 16)
+    marks = bytearray(_NODES * 16)
+    for at in range(_NODES * 16):
+        node = at >> 4
+        for shift in (3, 2, 1, 0):
+            child = tree[2 * node + ((at >> shift) & 1)]
+            if child < 0:
+                emitted[at] = -1 - child
+                marks[at] |= _EMIT
+                child = 0
+            elif not child:
+                marks[at] |= _FAIL
+            node = child
+        following[at] = node
+    return bytes(following), bytes(emitted), bytes(marks)
+
+
+def _ends(tree: list[int]) -> bytes:
+    """For each state: 1 if a string may end there, for padding is up to seven bits of ones (RFC 7541 §5.2)."""
+    ends = bytearray(_NODES)
+    node = 0
+    for _ in range(8):
+        ends[node] = 1
+        node = tree[2 * node + 1]
+    return bytes(ends)
+
+
+_CODES, _LENGTHS = _codes()
+_TREE: Final = _tree()
+_FOLLOWING, _EMITTED, _MARKS = _steps(_TREE)
+_ENDS: Final = _ends(_TREE)
+#: The codes as digits.
+_DIGITS: Final = [f"{code:0{length}b}" for code, length in zip(_CODES, _LENGTHS, strict=True)]
+
+#: For each state, and for the failure behind them: for each octet what to emit, and the row of the next state.  A row is
+#: empty until it is needed: few are.
+_ROWS: Final[list[list[Any]]] = [[] for _ in range(_NODES + 1)]
+#: The rows in which a string may end.
+_END_ROWS: Final = frozenset(id(row) for row, end in zip(_ROWS, _ENDS, strict=False) if end)
+
+
+def encode(octets: bytes) -> bytes:
+    """The Huffman code of ``octets``, padded with ones."""
+    if COMPILED:
+        return _encode_loop(octets)
+    return _encode_bulk(octets)
+
+
+def decode(octets: bytes) -> bytes:
+    """What ``octets`` is the Huffman code of.
+
+    Raises :class:`HPACKError` if it has the code of EOS, or ends in anything but up to seven ones.
+    """
+    if COMPILED:
+        return _decode_loop(octets)
+    return _decode_bulk(octets)
+
+
+def _encode_bulk(octets: bytes) -> bytes:
+    if not octets:
+        return b""
+    digits = "".join([_DIGITS[octet] for octet in octets])
+    digits += "1" * (-len(digits) & 7)
+    return int(digits, 2).to_bytes(len(digits) >> 3, "big")
+
+
+def _encode_loop(octets: bytes) -> bytes:
+    out: list[int] = []
+    bits: i64 = 0
+    held: i64 = 0
+    at: i64 = 0
+    end: i64 = len(octets)
+    while at < end:
+        octet: i64 = octets[at]
+        at += 1
+        length: i64 = _LENGTHS[octet]
+        code: i64 = _CODES[octet]
+        bits = ((bits & 0x7F) << length) | code
+        held += length
+        while held >= 8:
+            held -= 8
+            out.append((bits >> held) & 0xFF)
+    if held:
+        out.append(((bits << (8 - held)) | (0xFF >> held)) & 0xFF)
+    return bytes(out)
+
+
+def _decode_bulk(octets: bytes) -> bytes:
+    while True:
+        row = _ROWS[0]
+        chunks: list[bytes] = []
+        append = chunks.append
+        try:
+            for octet in octets:
+                chunk, row = row[octet]
+                append(chunk)
+        except IndexError:
+            _fill(row)
+            continue
+        if id(row) not in _END_ROWS:
+            raise _bad_code()
+        return b"".join(chunks)
+
+
+def _fill(row: list[Any]) -> None:
+    """Make the row of a state, which is empty."""
+    state = 0
+    while _ROWS[state] is not row:
+        state += 1
+    steps: list[Any] = []
+    for octet in range(0x100):
+        chunk = b""
+        node = state
+        for bits in (octet >> 4, octet & 0x0F):
+            if node < _NODES:
+                at = 16 * node + bits
+                if _MARKS[at] & _EMIT:
+                    chunk += _EMITTED[at : at + 1]
+                node = _NODES if _MARKS[at] & _FAIL else _FOLLOWING[at]
+        steps.append((chunk, _ROWS[node]))
+    row[:] = steps
+
+
+def _decode_loop(octets: bytes) -> bytes:
+    following = _FOLLOWING
+    emitted = _EMITTED
+    marks = _MARKS
+    out: list[int] = []
+    state: i64 = 0
+    at: i64 = 0
+    end: i64 = len(octets)
+    while at < end:
+        octet: i64 = octets[at]
+        at += 1
+        step: i64 = 16 * state + (octet >> 4)
+        mark: i64 = marks[step]
+        if mark:
+            if mark & _FAIL:
+                raise _bad_code()
+            out.append(emitted[step])
+        state = following[step]
+        step = 16 * state + (octet & 0x0F)
+        mark = marks[step]
+        if mark:
+            if mark & _FAIL:
+                raise _bad_code()
+            out.append(emitted[step])
+        state = following[step]
+    if not _ENDS[state]:
+        raise _bad_code()
+    return bytes(out)
+
+
+def _bad_code() -> HPACKError:
+    return HPACKError("a string that is not Huffman code, or has EOS or bad padding (RFC 7541 §5.2)")
