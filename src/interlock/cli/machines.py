@@ -10,6 +10,7 @@ from typing import IO, Final
 import click
 
 from interlock.h1 import tables as h1
+from interlock.h2 import tables as h2
 from interlock.machine import Failure, Property, Report, System, dot, mermaid
 from interlock.machine import check as decide
 
@@ -18,6 +19,8 @@ __all__ = ["PROTOCOLS", "check", "draw"]
 #: Every protocol that is written as tables: its name, its system, and what must hold for it.
 PROTOCOLS: Final[dict[str, tuple[System, tuple[Property, ...]]]] = {
     "h1": (h1.SYSTEM, h1.PROPERTIES),
+    "h2": (h2.STREAM, h2.STREAM_PROPERTIES),
+    "h2-connection": (h2.CONNECTION, h2.CONNECTION_PROPERTIES),
 }
 
 
