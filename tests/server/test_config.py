@@ -29,6 +29,23 @@ def test_a_certificate_makes_it_https():
     assert Config(tls_cert="cert.pem").scheme == "https"
 
 
+def test_a_certificate_for_development_makes_it_https():
+    assert Config(tls_dev=True).scheme == "https"
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ({}, "none"),
+        ({"tls_client_ca": "ca.pem"}, "required"),
+        ({"tls_client_ca": "ca.pem", "tls_client_cert": "optional"}, "optional"),
+        ({"tls_client_ca": "ca.pem", "tls_client_cert": "none"}, "none"),
+    ],
+)
+def test_who_names_authorities_wants_certificates(options, asked):
+    assert Config(tls_dev=True, **options).client_cert == asked
+
+
 def test_the_password_is_never_shown():
     assert "hunter2" not in repr(Config(tls_cert="c", tls_key_password="hunter2"))
 
@@ -53,6 +70,12 @@ def test_the_password_is_never_shown():
         ({"bind": ("http://localhost",)}, "is none of"),
         ({"bind": (":1", ":1")}, "given twice"),
         ({"tls_key": "key.pem"}, "without its certificate"),
+        ({"http": ()}, "http is one of 1, 2, 1,2, not ''"),
+        ({"http": ("2", "1")}, "http is one of 1, 2, 1,2, not '2,1'"),
+        ({"tls_cert": "cert.pem", "tls_dev": True}, "does not go with tls_cert"),
+        ({"tls_cert": "cert.pem", "tls_client_cert": "maybe"}, "tls_client_cert is one of none, optional, required"),
+        ({"tls_cert": "cert.pem", "tls_client_cert": "optional"}, "certificates of clients need tls_client_ca"),
+        ({"tls_client_ca": "ca.pem"}, "without TLS"),
         ({"root_path": "app"}, "begins with a slash"),
         ({"root_path": "/app/"}, "ends without one"),
     ],

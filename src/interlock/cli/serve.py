@@ -27,6 +27,8 @@ several of --bind by INTERLOCK_BIND with spaces between them. The password of an
 from INTERLOCK_TLS_KEY_PASSWORD. The command line goes before the environment.
 
 SIGTERM or SIGINT: accept no more, finish what runs, for at most --timeout-shutdown, and end. A second one: end at once.
+SIGHUP: read the files of --tls-cert, --tls-key and --tls-client-ca again, for new connections; without --tls-cert: end
+as at SIGTERM.
 
 \b
 Exit status:
@@ -87,8 +89,29 @@ class _Serve(click.Command):
 )
 @click.option("--root-path", default="", metavar="PATH", show_default=False, help="Where the application is mounted.")
 @click.option("--lifespan", type=click.Choice(server.LIFESPANS), default="auto", help="ASGI's startup and shutdown.")
+@click.option(
+    "--http",
+    type=click.Choice([",".join(versions) for versions in server.HTTP_VERSIONS]),
+    default=",".join(server.DEFAULT_HTTP),
+    help="The versions of HTTP that are spoken. With TLS a client chooses (ALPN).",
+)
 @click.option("--tls-cert", metavar="FILE", help="The certificate chain, in PEM form. With it, serve https.")
 @click.option("--tls-key", metavar="FILE", help="Its private key, in PEM form; default: in the same file.")
+@click.option(
+    "--tls-client-ca", metavar="FILE", help="The authorities whose certificates clients may show, in PEM form."
+)
+@click.option(
+    "--tls-client-cert",
+    type=click.Choice(server.CLIENT_CERTS),
+    show_default="required with --tls-client-ca",
+    help="Whether a client has to show a certificate.",
+)
+@click.option(
+    "--tls-dev",
+    is_flag=True,
+    show_default=False,
+    help="Serve https with a certificate that is made for it, and say which file makes a client trust it.",
+)
 @click.option("--access-log", metavar="FILE", help="A line for each request goes to this file; -: standard output.")
 @click.option(
     "--access-log-format", type=click.Choice(server.ACCESS_LOG_FORMATS), default="combined", help="Of its lines."
@@ -118,7 +141,7 @@ class _Serve(click.Command):
 )
 @with_limits
 @with_timeouts
-def serve(no_server_header: bool, no_date_header: bool, **options: Any) -> None:
+def serve(http: str, no_server_header: bool, no_date_header: bool, **options: Any) -> None:
     """Serve a WSGI or ASGI application over HTTP.
 
     APPLICATION is module:attribute, where the attribute may be dotted or a call such as create_app("test"); a module
@@ -130,6 +153,7 @@ def serve(no_server_header: bool, no_date_header: bool, **options: Any) -> None:
     timeouts = timeouts_from(options)
     try:
         config = Config(
+            http=tuple(http.split(",")),
             server_header=not no_server_header,
             date_header=not no_date_header,
             tls_key_password=os.environ.get("INTERLOCK_TLS_KEY_PASSWORD"),

@@ -13,9 +13,12 @@ from interlock.server.sockets import Address, parse_bind
 
 __all__ = [
     "ACCESS_LOG_FORMATS",
+    "CLIENT_CERTS",
     "DEFAULT_BACKLOG",
     "DEFAULT_BIND",
+    "DEFAULT_HTTP",
     "DEFAULT_THREADS",
+    "HTTP_VERSIONS",
     "INTERFACES",
     "LIFESPANS",
     "LOG_LEVELS",
@@ -31,6 +34,11 @@ LOOPS: Final = ("auto", "uvloop", "asyncio")
 LIFESPANS: Final = ("auto", "on", "off")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 ACCESS_LOG_FORMATS: Final = ("combined", "json")
+#: Whether a client has to show a certificate.
+CLIENT_CERTS: Final = ("none", "optional", "required")
+#: The major versions of HTTP that can be spoken together.
+HTTP_VERSIONS: Final = (("1",), ("2",), ("1", "2"))
+DEFAULT_HTTP: Final[tuple[str, ...]] = ("1",)
 DEFAULT_BIND: Final = "127.0.0.1:8000"
 DEFAULT_BACKLOG: Final = 2048
 #: Threads of one worker for WSGI: enough to wait for a few databases at once, few enough to share one interpreter lock.
@@ -63,12 +71,20 @@ class Config:
     workers: int = 1
     #: Threads of each worker that run a WSGI application.
     threads: int = DEFAULT_THREADS
+    #: The major versions of HTTP that are spoken: one of :data:`HTTP_VERSIONS`.
+    http: tuple[str, ...] = DEFAULT_HTTP
     #: A PEM file with the certificate chain; None: no TLS.
     tls_cert: str | None = None
     #: A PEM file with the private key; None: it is in ``tls_cert`` too.
     tls_key: str | None = None
     #: The private key's password.  It is never shown.
     tls_key_password: str | None = field(default=None, repr=False)
+    #: A PEM file with the authorities whose certificates clients may show; None: no client is asked for one.
+    tls_client_ca: str | None = None
+    #: One of :data:`CLIENT_CERTS`; None: "required" with ``tls_client_ca``, "none" without.
+    tls_client_cert: str | None = None
+    #: Whether to make a certificate for development, instead of ``tls_cert``.
+    tls_dev: bool = False
     #: The file that a line for each exchange goes to; "-": standard output; None: no access log.
     access_log: str | None = None
     #: One of :data:`ACCESS_LOG_FORMATS`.
@@ -119,6 +135,16 @@ class Config:
             raise ValueError("an address to listen on is given twice")
         if self.tls_key is not None and self.tls_cert is None:
             raise ValueError("a private key for TLS without its certificate")
+        if self.http not in HTTP_VERSIONS:
+            raise ValueError(f"http is one of {', '.join(map(','.join, HTTP_VERSIONS))}, not {','.join(self.http)!r}")
+        if self.tls_dev and self.tls_cert is not None:
+            raise ValueError("tls_dev makes a certificate of its own, and does not go with tls_cert")
+        if self.tls_client_cert is not None and self.tls_client_cert not in CLIENT_CERTS:
+            raise ValueError(f"tls_client_cert is one of {', '.join(CLIENT_CERTS)}, not {self.tls_client_cert!r}")
+        if self.tls_client_ca is None and self.client_cert != "none":
+            raise ValueError("certificates of clients need tls_client_ca, a file with the authorities that issue them")
+        if self.tls_client_ca is not None and not self.tls:
+            raise ValueError("certificates of clients (tls_client_ca) without TLS")
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
             raise ValueError(f"the root path begins with a slash and ends without one: not {self.root_path!r}")
 
@@ -128,6 +154,16 @@ class Config:
         return [parse_bind(text) for text in self.bind]
 
     @property
+    def tls(self) -> bool:
+        """Whether connections are encrypted."""
+        return self.tls_dev or self.tls_cert is not None
+
+    @property
+    def client_cert(self) -> str:
+        """:attr:`tls_client_cert`, with what it is where it is not given."""
+        return self.tls_client_cert or ("none" if self.tls_client_ca is None else "required")
+
+    @property
     def scheme(self) -> str:
         """``https`` with a certificate, ``http`` without."""
-        return "https" if self.tls_cert is not None else "http"
+        return "https" if self.tls else "http"

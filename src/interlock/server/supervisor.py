@@ -3,16 +3,21 @@
 The supervisor opens the sockets and forks; each worker accepts from all of them.  It loads no application and runs no
 event loop, so that nothing that an application does can stop it.
 
+It also reads the certificate for TLS, so that each worker that it starts gets one that could be used.  At SIGHUP it
+tries it again, and tells the workers if it is good.
+
 A worker says through a pipe that it is ready, or why it cannot start.  If one of the first cannot, the server ends.  A
 worker that dies later is replaced, at once the first time and then ever more slowly; when replacements cannot start
 :data:`BOOT_FAILURES` times on end, the server drains and ends.
 """
 
+import contextlib
 import json
 import os
 import selectors
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +28,8 @@ from interlock.server.config import Config
 from interlock.server.errors import StartError
 from interlock.server.loading import Loaded
 from interlock.server.sockets import Listener, open_listeners
+from interlock.server.tls import server_context
+from interlock.server.tls_dev import DevelopmentCertificate
 
 __all__ = ["Backoff", "Supervisor", "complain", "serve"]
 
@@ -36,18 +43,30 @@ GRACE: Final = 5.0
 
 def serve(config: Config) -> int:
     """Serve until a signal says stop; gives the exit status.  Raises :class:`StartError`."""
-    listeners = open_listeners(config.addresses, backlog=config.backlog, unix_mode=config.unix_mode)
-    try:
-        if config.workers > 1:
-            return Supervisor(config, listeners).run()
-        return worker.run(
-            config, listeners, lambda loaded: announce(f"{loaded.name} ({loaded.interface})", listeners, config.scheme)
-        )
-    except worker.Stopped as stopped:
-        return 128 + stopped.signum
-    finally:
+    with contextlib.ExitStack() as at_end:
+        listeners = open_listeners(config.addresses, backlog=config.backlog, unix_mode=config.unix_mode)
         for listener in listeners:
-            listener.close()
+            at_end.callback(listener.close)
+        tls = None
+        if config.tls_dev:
+            development = DevelopmentCertificate(config)
+            at_end.callback(development.remove)
+            tls = development.context
+            say(f"TLS for development: clients trust it by {development.authority}")
+        elif config.tls_cert is not None:
+            tls = server_context(config)
+        try:
+            if config.workers > 1:
+                return Supervisor(config, listeners, tls).run()
+            return worker.run(
+                config,
+                listeners,
+                lambda loaded: announce(_described(loaded), listeners, config.scheme),
+                tls=tls,
+                on_leave=at_end.close,
+            )
+        except worker.Stopped as stopped:
+            return 128 + stopped.signum
 
 
 def announce(application: str, listeners: Sequence[Listener], scheme: str) -> None:
@@ -96,14 +115,16 @@ class _Slot:
 class Supervisor:
     """The parent of ``config.workers`` processes that serve on ``listeners``."""
 
-    def __init__(self, config: Config, listeners: Sequence[Listener]) -> None:
+    def __init__(self, config: Config, listeners: Sequence[Listener], tls: ssl.SSLContext | None = None) -> None:
         self._config = config
         self._listeners = listeners
+        self._tls = tls
         self._slots = [_Slot() for _ in range(config.workers)]
         self._selector = selectors.DefaultSelector()
         self._wake, self._waker = socket.socketpair()
         self._lifeline, self._lifeline_end = os.pipe()
         self._signals: list[int] = []
+        #: How many signals to stop have been obeyed.
         self._obeyed = 0
         #: Whether all workers have been ready once.
         self._up = False
@@ -118,7 +139,10 @@ class Supervisor:
         self._waker.setblocking(False)
         self._selector.register(self._wake, selectors.EVENT_READ)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        for signum in (signal.SIGTERM, signal.SIGINT):
+        obeyed = [signal.SIGTERM, signal.SIGINT]
+        if self._reloads or worker.hangs_up():
+            obeyed.append(signal.SIGHUP)
+        for signum in obeyed:
             signal.signal(signum, lambda signum, _: self._signals.append(signum))
         signal.signal(signal.SIGCHLD, lambda *_: None)  # it only has to wake the selector
         while self._status is None or any(slot.pid for slot in self._slots):
@@ -142,13 +166,18 @@ class Supervisor:
         sys.stdout.flush()
         sys.stderr.flush()
         # A signal for the child must not be taken by the handlers that it inherits.
-        signals = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGQUIT)
+        signals = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGQUIT, signal.SIGHUP}
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
+            ignored = (signal.SIGINT, signal.SIGHUP)
             for signum in signals:
-                signal.signal(signum, signal.SIG_IGN if signum == signal.SIGINT else signal.SIG_DFL)
+                signal.signal(signum, signal.SIG_IGN if signum in ignored else signal.SIG_DFL)
+            if self._reloads:
+                # One that comes before the worker can obey it waits until then: its context may be the old one.
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)
+                signals.discard(signal.SIGHUP)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
             os.close(pipe)
             self._work(report)
@@ -178,6 +207,7 @@ class Supervisor:
                 self._config,
                 self._listeners,
                 lambda loaded: tell(ready=_described(loaded)),
+                tls=self._tls,
                 supervised=True,
                 lifeline=self._lifeline,
             )
@@ -254,9 +284,20 @@ class Supervisor:
             if report:
                 complain(report)
 
+    @property
+    def _reloads(self) -> bool:
+        """Whether there is a certificate that may be read again."""
+        return self._config.tls_cert is not None
+
     def _obey(self) -> None:
-        """Do what signals ask: stop, and then stop at once."""
-        for signum in self._signals[self._obeyed :]:
+        """Do what signals ask: read the certificate again; or stop, and then stop at once."""
+        while self._signals:
+            signum = self._signals.pop(0)
+            if signum == signal.SIGHUP and self._reloads:
+                self._reload()
+                continue
+            if signum == signal.SIGHUP and self._status is not None:
+                continue  # it comes once or twice, as the shell likes, and never forces
             self._obeyed += 1
             if self._obeyed == 1 and self._status is None:
                 self._stop(0 if self._up else 128 + signum)
@@ -264,6 +305,17 @@ class Supervisor:
                 self._status = 128 + signum
                 self._send(signal.SIGQUIT)
                 self._kill_at = time.monotonic() + GRACE
+
+    def _reload(self) -> None:
+        """Take the certificate for the workers to come, and have the others read it; unless it is no good."""
+        if self._status is not None:
+            return
+        try:
+            self._tls = server_context(self._config)
+        except StartError as error:
+            say(f"the certificate stays as it was: {error}")
+        else:
+            self._send(signal.SIGHUP)
 
     def _stop(self, status: int) -> None:
         """Accept no more, and have the workers drain."""

@@ -2,6 +2,9 @@
 
 A worker is told to stop by a signal.  It then accepts no more connections, lets each answer what it was asked, cuts
 those that take longer than the shutdown timeout, and takes its leave of the application.
+
+By another signal it is told to read its certificate again.  It then accepts with a new TLS context, while connections
+that are there keep theirs.
 """
 
 import asyncio
@@ -48,23 +51,32 @@ class Stopped(KeyboardInterrupt):
 
 
 class Signals:
-    """What signals ask of this process: first to stop, then to stop at once.
+    """What signals ask of this process: first to stop, then to stop at once; or to read its certificate again.
 
     A process on its own takes SIGTERM and SIGINT; a second one forces it, a third ends it where it stands.  A worker
     under a supervisor takes SIGTERM, as often as it comes (a service manager may send one to each process), and SIGQUIT
     to be forced; SIGINT is ignored there, since a terminal sends that to both.
+
+    SIGHUP asks for the certificate where there is one in a file.  Elsewhere it stops a process on its own, since its
+    terminal is gone, and is ignored by a worker under a supervisor.
     """
 
-    def __init__(self, supervised: bool) -> None:
+    def __init__(self, supervised: bool, *, reloads: bool = False) -> None:
         self.stop: Final = asyncio.Event()
         self.force: Final = asyncio.Event()
-        #: The last signal, or 0.
+        self.reload: Final = asyncio.Event()
+        #: The last signal to stop, or 0.
         self.signum = 0
         self._supervised = supervised
         self._loop: asyncio.AbstractEventLoop | None = None
         if not supervised:
             signal.signal(signal.SIGINT, self._received)
             signal.signal(signal.SIGTERM, self._received)
+        if reloads and hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, self._reload)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))  # which the supervisor blocks until now
+        elif not supervised and hangs_up():
+            signal.signal(signal.SIGHUP, self._hung_up)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """From now on signals set the events, on this loop; until now they ended the process or raised Stopped."""
@@ -72,6 +84,16 @@ class Signals:
         if self._supervised:
             signal.signal(signal.SIGTERM, self._received)
             signal.signal(signal.SIGQUIT, self._received)
+
+    def _reload(self, *_: object) -> None:
+        if self._loop is None:
+            self.reload.set()
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.reload.set)
+
+    def _hung_up(self, signum: int, frame: object) -> None:
+        if not self.signum:  # it comes once or twice, as the shell likes, and never forces
+            self._received(signum, frame)
 
     def _received(self, signum: int, _: object) -> None:
         again = self.signum != 0
@@ -85,6 +107,11 @@ class Signals:
         self._loop.call_soon_threadsafe(self.stop.set)
         if signum == signal.SIGQUIT if self._supervised else again:
             self._loop.call_soon_threadsafe(self.force.set)
+
+
+def hangs_up() -> bool:
+    """Whether SIGHUP is to be obeyed: ``nohup`` has it ignored."""
+    return hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
 
 
 class _Bridge(Protocol):
@@ -141,20 +168,20 @@ def run(
     listeners: Sequence[Listener],
     on_ready: Callable[[Loaded], None],
     *,
+    tls: ssl.SSLContext | None = None,
     supervised: bool = False,
     lifeline: int | None = None,
+    on_leave: Callable[[], None] = lambda: None,
 ) -> int:
     """Serve on ``listeners`` until told to stop; gives the exit status.
 
-    ``on_ready`` is called when the first connection can be answered.  ``lifeline``: a descriptor whose end of file
-    says that the supervisor is gone, and that this worker has to stop.  Raises :class:`StartError`, and
-    :class:`Stopped` where a signal came before anything was served.
+    ``on_ready`` is called when the first connection can be answered.  ``tls``: the context to begin with.  ``lifeline``:
+    a descriptor whose end of file says that the supervisor is gone, and that this worker has to stop.  ``on_leave`` is
+    called where the process ends here, without a return.  Raises :class:`StartError`, and :class:`Stopped` where a
+    signal came before anything was served.
     """
-    signals = Signals(supervised)
+    signals = Signals(supervised, reloads=config.tls_cert is not None)
     _configure_logging(config.log_level)
-    tls = None
-    if config.tls_cert is not None:
-        tls = server_context(config.tls_cert, config.tls_key, config.tls_key_password)
     access_log = AccessLog(config.access_log, config.access_log_format) if config.access_log is not None else None
     loop_factory = _loop_factory(config.loop)
     loaded = load(config.app or DEMO, app_dir=config.app_dir, factory=config.factory, interface=config.interface)
@@ -171,6 +198,7 @@ def run(
         status = runner.run(worker.serve(listeners, lambda: on_ready(loaded), lifeline))
         if worker.cut:
             # Some thread may still run what was cut: nobody waits for it.
+            on_leave()
             _leave(status)
     if access_log is not None:
         access_log.close()
@@ -222,10 +250,13 @@ class _Worker:
             on_exchange_end=self._access_log.write if self._access_log is not None else None,
             add_defaults=self._context.add_defaults,
             obs_text_in_target=self._config.obs_text_in_target,
+            versions=frozenset(self._config.http),
         )
-        servers = [await self._listen(loop, connections, listener.sock) for listener in listeners]
+        servers = await self._accept(connections, listeners, self._tls)
         on_ready()
-        await signals.stop.wait()
+        while not await _unless(signals.reload, signals.stop.wait()):
+            signals.reload.clear()
+            servers = await self._accept_anew(connections, listeners, servers)
         for server in servers:
             server.close()
         for listener in listeners:
@@ -240,12 +271,46 @@ class _Worker:
         loop.remove_reader(lifeline)
         self._signals.stop.set()
 
+    async def _accept_anew(
+        self, connections: Connections, listeners: Sequence[Listener], servers: list[asyncio.AbstractServer]
+    ) -> list[asyncio.AbstractServer]:
+        """Read the certificate again, and accept with it from now on; ``servers`` go on where that fails."""
+        try:
+            accepting = await self._accept(connections, listeners, server_context(self._config))
+        except (StartError, OSError) as error:
+            _log.error("the certificate stays as it was: %s", error)
+            return servers
+        for server in servers:
+            server.close()
+        _log.info("the certificate was read again: new connections get it")
+        return accepting
+
+    async def _accept(
+        self, connections: Connections, listeners: Sequence[Listener], tls: ssl.SSLContext | None
+    ) -> list[asyncio.AbstractServer]:
+        """Accept from all ``listeners``, whose sockets stay open when these servers are closed."""
+        servers: list[asyncio.AbstractServer] = []
+        try:
+            for listener in listeners:
+                sock = listener.sock.dup()
+                try:
+                    servers.append(await self._listen(connections, sock, tls))
+                except BaseException:
+                    sock.close()
+                    raise
+        except BaseException:
+            for server in servers:
+                server.close()
+            raise
+        return servers
+
     async def _listen(
-        self, loop: asyncio.AbstractEventLoop, connections: Connections, sock: socket.socket
+        self, connections: Connections, sock: socket.socket, tls: ssl.SSLContext | None
     ) -> asyncio.AbstractServer:
+        loop = asyncio.get_running_loop()
         options: dict[str, Any] = {"sock": sock, "backlog": self._config.backlog}
-        if self._tls is not None:
-            options["ssl"] = self._tls
+        if tls is not None:
+            options["ssl"] = tls
             # None would be the loop's own default, not for ever.
             options["ssl_handshake_timeout"] = self._config.timeouts.tls_handshake or 1e9
         if sock.family != getattr(socket, "AF_UNIX", None):
@@ -267,7 +332,7 @@ class _Worker:
         await _unless(self._signals.force, connections.wait_closed(), CUT_GRACE)
 
 
-async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None], seconds: float = 0) -> bool:
+async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, object], seconds: float = 0) -> bool:
     """Whether ``work`` was completed before ``event`` was set and ``seconds`` (0: no limit) were over.
 
     What was not completed is cancelled.  Raises what ``work`` raises.
