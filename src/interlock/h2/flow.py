@@ -79,7 +79,7 @@ class ReceiveWindow:
 
     def __init__(self, initial: int, ceiling: int, budget: GrowthBudget | None = None) -> None:
         self._initial: Final = initial
-        self._ceiling: Final = ceiling
+        self._ceiling: Final = min(ceiling, LARGEST_WINDOW)
         self._budget: Final = budget
         #: Octets taken by the application and not yet announced.
         self._taken = 0

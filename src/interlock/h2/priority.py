@@ -26,7 +26,7 @@ _BARE_ITEM: Final = (
 _PARAMETERS: Final = b"(?:; *+" + _KEY + b"(?:=" + _BARE_ITEM + b")?+)*+"
 _ITEM: Final = _BARE_ITEM + _PARAMETERS
 #: inner-list = "(" *SP [ sf-item *( 1*SP sf-item ) *SP ] ")" parameters   (RFC 8941 §3.1.1)
-_INNER_LIST: Final = rb"\( *+(?:" + _ITEM + b"(?: ++" + _ITEM + rb"|(?= *+\)))*+ *+)?+\)"
+_INNER_LIST: Final = rb"\( *+(?:" + _ITEM + b"(?: ++" + _ITEM + rb")*+ *+)?+\)"
 #: dict-member = key ( parameters / "=" ( sf-item / inner-list ) )   (RFC 8941 §3.2); the value without its parameters is
 #: group 2.  OWS and the comma, or the end, come behind it (RFC 8941 §4.2.2).  Possessive: it never backtracks.
 _MEMBER: Final = re.compile(
