@@ -131,10 +131,11 @@ FIGURE_2: Final = Machine(
 )
 
 
-def _message(name: str, crossing: dict[str, str | To]) -> Machine:
+def _message(name: str, finish: dict[str, str | To], crossing: dict[str, str | To]) -> Machine:
     """What one end sends on a stream: a request, or the response to one (RFC 9113 §8.1).
 
-    ``crossing``: what of it may still come once a reset has broken it.
+    ``finish``: how its end is announced before it is sent.  ``crossing``: what of it may still come once a reset has
+    broken it.
     """
     return Machine(
         name,
@@ -158,13 +159,27 @@ def _message(name: str, crossing: dict[str, str | To]) -> Machine:
                 "Data.end": To("DONE", "RFC 9113 §8.1"),
                 "Trailers": To("DONE", "RFC 9113 §8.1"),
                 "Reset": To("BROKEN", "RFC 9113 §6.4"),
+                **finish,
             },
             # Octets of another protocol: no trailers (RFC 9113 §8.5).
             "TUNNEL": {
                 "Data": To("TUNNEL", "RFC 9113 §8.5"),
                 "Data.end": To("DONE", "RFC 9113 §8.5"),
                 "Reset": To("BROKEN", "RFC 9113 §8.5"),
+                **finish,
             },
+            # All of it is there, and waits for windows.
+            **(
+                {
+                    "ENDING": {
+                        "Data.end": To("DONE", "RFC 9113 §5.2"),
+                        "Trailers": To("DONE", "RFC 9113 §5.2"),
+                        "Reset": To("BROKEN", "RFC 9113 §6.4"),
+                    }
+                }
+                if finish
+                else {}
+            ),
             "DONE": {
                 "Reset": "DONE",
             },
@@ -175,6 +190,9 @@ def _message(name: str, crossing: dict[str, str | To]) -> Machine:
         },
     )
 
+
+#: Our end of a message is announced when the caller has given all of it.
+_FINISH: Final[dict[str, str | To]] = {"Finish": To("ENDING", "RFC 9113 §5.2")}
 
 #: What the peer had sent before it knew that we have reset the stream.
 _CROSSING: Final[dict[str, str | To]] = {
@@ -240,12 +258,13 @@ def _stream_events() -> dict[str, dict[str, str]]:
             f"{end}.WindowUpdate": {"stream": f"{verb} WINDOW_UPDATE"},
             f"{end}.Priority": {"stream": f"{verb} PRIORITY"},
         }
+    events["local.Finish"] = {"local": "Finish"}
     return events
 
 
 STREAM: Final = System(
     "h2",
-    (FIGURE_2, _message("local", {}), _message("remote", _CROSSING), TUNNEL),
+    (FIGURE_2, _message("local", _FINISH, {}), _message("remote", {}, _CROSSING), TUNNEL),
     STREAM_COUPLINGS,
     _stream_events(),
 )
@@ -273,7 +292,7 @@ STREAM_PROPERTIES: Final[tuple[Property, ...]] = (
     Absorbing("reset by the peer is never left", "stream", "RESET_REMOTE"),
     Never(
         "no message is in progress on a stream that END_STREAM has closed in both directions",
-        {"stream": "CLOSED", "local": ("IDLE", "HEAD", "BODY", "TUNNEL", "BROKEN")},
+        {"stream": "CLOSED", "local": ("IDLE", "HEAD", "BODY", "TUNNEL", "ENDING", "BROKEN")},
     ),
     Never(
         "nor is the peer's",
@@ -281,14 +300,15 @@ STREAM_PROPERTIES: Final[tuple[Property, ...]] = (
     ),
     Never(
         "who has ended its half has ended its message",
-        {"stream": "HALF_CLOSED_LOCAL", "local": ("IDLE", "HEAD", "BODY", "TUNNEL", "BROKEN")},
+        {"stream": "HALF_CLOSED_LOCAL", "local": ("IDLE", "HEAD", "BODY", "TUNNEL", "ENDING", "BROKEN")},
     ),
     Never(
         "and so has the peer",
         {"stream": "HALF_CLOSED_REMOTE", "remote": ("IDLE", "HEAD", "BODY", "TUNNEL", "BROKEN")},
     ),
     Never(
-        "an idle stream carries no message", {"stream": "IDLE", "local": ("HEAD", "BODY", "DONE", "TUNNEL", "BROKEN")}
+        "an idle stream carries no message",
+        {"stream": "IDLE", "local": ("HEAD", "BODY", "ENDING", "DONE", "TUNNEL", "BROKEN")},
     ),
     Never(
         "only a reset breaks a message",
@@ -302,7 +322,7 @@ STREAM_PROPERTIES: Final[tuple[Property, ...]] = (
         "local.Response.accept",
         unless={"connect": "PROPOSED"},
     ),
-    Refused("no trailers in a tunnel", "local.Trailers", unless={"local": "BODY"}),
+    Refused("no trailers in a tunnel", "local.Trailers", unless={"local": ("BODY", "ENDING")}),
     Refused("no content before the head of a response", "local.Data", unless={"local": ("BODY", "TUNNEL")}),
     Refused("nothing is sent once END_STREAM was", "local.Data", unless={"stream": ("OPEN", "HALF_CLOSED_REMOTE")}),
     Legal(

@@ -45,19 +45,22 @@ class Request(Event):
     """The head of a request.
 
     ``method``: a token.  ``target``: in the form that fits the method (RFC 9112 §3.2).  ``headers``: a
-    :class:`~interlock.http.fields.Headers`.  ``http_version``: b"1.1", b"1.0" or b"2".
+    :class:`~interlock.http.fields.Headers`.  ``http_version``: b"1.1", b"1.0" or b"2".  HTTP/2 alone has ``scheme``, such as
+    b"https" (RFC 9113 §8.3.1), and ``protocol``, what an extended CONNECT asks for (RFC 8441 §4); elsewhere they are b"".
 
     Raises :class:`LocalProtocolError` where any of them is malformed, where Host is missing, repeated, malformed or
     not the target's, or where the framing fields contradict each other.
     """
 
-    __slots__ = ("headers", "http_version", "method", "stream_id", "target")
+    __slots__ = ("headers", "http_version", "method", "protocol", "scheme", "stream_id", "target")
 
     method: bytes
     headers: Headers
     target: bytes
     http_version: bytes
     stream_id: int
+    scheme: bytes
+    protocol: bytes
 
     def __init__(
         self,
@@ -67,8 +70,12 @@ class Request(Event):
         target: Octets,
         http_version: Octets = b"1.1",
         stream_id: int = 0,
+        scheme: bytes = b"",
+        protocol: bytes = b"",
         _parsed: Headers | None = None,
     ) -> None:
+        self.scheme = scheme
+        self.protocol = protocol
         if _parsed is not None:  # an engine has validated all of it
             self.method = cast(bytes, method)
             self.headers = _parsed
@@ -92,6 +99,8 @@ class Request(Event):
             ("target", self.target),
             ("http_version", self.http_version),
             *([("stream_id", self.stream_id)] if self.stream_id else []),
+            *([("scheme", self.scheme)] if self.scheme else []),
+            *([("protocol", self.protocol)] if self.protocol else []),
         ]
 
 

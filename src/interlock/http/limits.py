@@ -29,6 +29,22 @@ class Limits:
     read_buffer: int = 65536
     #: Octets given to the transport and not yet sent, before writing waits (the high-water mark).
     write_buffer: int = 65536
+    #: HTTP/2: streams that a peer may have open at the same time (RFC 9113 §5.1.2).  Beyond it: REFUSED_STREAM.
+    streams: int = 100
+    #: HTTP/2: CONTINUATION frames of one field block; one without content counts twice.  Beyond it: ENHANCE_YOUR_CALM.
+    continuations: int = 8
+    #: HTTP/2: frames that cost us more than they are worth to an honest peer, such as PING, SETTINGS and the reset of a
+    #: request in progress: so many at once ...
+    glitches: int = 200
+    #: ... and so many more a second.  Useful work earns some too.  Beyond it: ENHANCE_YOUR_CALM.
+    glitches_rate: int = 33
+    #: HTTP/2: octets that a peer may send on a stream before the application has taken them (RFC 9113 §5.2) ...
+    window: int = 65535
+    #: ... and how large that may grow where the application keeps up: on each stream, and on all of a connection's
+    #: streams together beyond what each of them has from the start.
+    window_ceiling: int = 16777216
+    #: HTTP/2: octets of each of the two header compression tables (RFC 7541 §4.2).
+    header_table: int = 4096
     #: Octets of an unread request body that are read and dropped, so that the connection can be kept.
     drain: int = 65536
     #: Connections at the same time, in one worker; None: no limit.
@@ -51,6 +67,8 @@ class Timeouts:
     tls_handshake: float = 10.0
     #: A head, from its first octet; the first head also from the connection's start.
     head: float = 10.0
+    #: The acknowledgement of our SETTINGS (RFC 9113 §6.5.3).
+    settings: float = 10.0
     #: The next request on an idle connection.
     keep_alive: float = 75.0
     #: Between two pieces of a body.
