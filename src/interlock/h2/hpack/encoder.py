@@ -41,6 +41,10 @@ _LONGEST_PATH: Final = 64
 _INDEXED: Final = [encode_integer(index, 0x7F, 0x80) for index in range(256)]
 
 
+#: (name, value) of the static table -> minus its index.
+_STATIC: Final[dict[Any, int]] = {field: -index for field, index in STATIC_FIELDS.items()}
+
+
 def representation(name: bytes, value: bytes) -> int:
     """How a field is written that is not in a table: the first bits of its literal."""
     if name in _CREDENTIALS or (len(value) < _GUESSED and name in _COOKIES):
@@ -65,8 +69,8 @@ class Encoder:
         self._octets = 0
         #: The least size since the last block, if the peer has to be told; else -1.
         self._least = self._size if self._size < _INITIAL else -1
-        #: (name, value) -> which insertion it was, counted from 1; minus its index if it is in the static table.
-        self._index: Final[dict[Any, int]] = {field: -index for field, index in STATIC_FIELDS.items()}
+        #: (name, value) -> which insertion it was, counted from 1; as in _STATIC if it is in the static table.
+        self._index: Final[dict[Any, int]] = _STATIC.copy()
         #: A name that is not in the static table -> the last insertion that has it.
         self._names: Final[dict[bytes, int]] = {}
         #: The dynamic table, from its oldest entry to its newest.

@@ -113,9 +113,14 @@ def _ends(tree: list[int]) -> bytes:
     return bytes(ends)
 
 
-_CODES, _LENGTHS = _codes()
+_CODED: Final = _codes()
+_CODES: Final = _CODED[0]
+_LENGTHS: Final = _CODED[1]
 _TREE: Final = _tree()
-_FOLLOWING, _EMITTED, _MARKS = _steps(_TREE)
+_STEPS: Final = _steps(_TREE)
+_FOLLOWING: Final = _STEPS[0]
+_EMITTED: Final = _STEPS[1]
+_MARKS: Final = _STEPS[2]
 _ENDS: Final = _ends(_TREE)
 #: The codes as digits.
 _DIGITS: Final = [f"{code:0{length}b}" for code, length in zip(_CODES, _LENGTHS, strict=True)]
@@ -153,7 +158,9 @@ def _encode_bulk(octets: bytes) -> bytes:
 
 
 def _encode_loop(octets: bytes) -> bytes:
-    out: list[int] = []
+    codes = _CODES
+    lengths = _LENGTHS
+    out = bytearray()
     bits: i64 = 0
     held: i64 = 0
     at: i64 = 0
@@ -161,33 +168,35 @@ def _encode_loop(octets: bytes) -> bytes:
     while at < end:
         octet: i64 = octets[at]
         at += 1
-        length: i64 = _LENGTHS[octet]
-        code: i64 = _CODES[octet]
-        bits = ((bits & 0x7F) << length) | code
+        length: i64 = lengths[octet]
+        code: i64 = codes[octet]
+        bits = (bits << length) | code
         held += length
-        while held >= 8:
-            held -= 8
-            out.append((bits >> held) & 0xFF)
+        if held >= 32:
+            held -= 32
+            out += int(bits >> held).to_bytes(4, "big")
+            bits &= (1 << held) - 1
     if held:
-        out.append(((bits << (8 - held)) | (0xFF >> held)) & 0xFF)
+        padding: i64 = -held & 7
+        bits = (bits << padding) | ((1 << padding) - 1)
+        out += int(bits).to_bytes((held + padding) >> 3, "big")
     return bytes(out)
 
 
 def _decode_bulk(octets: bytes) -> bytes:
     while True:
         row = _ROWS[0]
-        chunks: list[bytes] = []
-        append = chunks.append
+        out = bytearray()
         try:
             for octet in octets:
                 chunk, row = row[octet]
-                append(chunk)
+                out += chunk
         except IndexError:
             _fill(row)
             continue
         if id(row) not in _END_ROWS:
             raise _bad_code()
-        return b"".join(chunks)
+        return bytes(out)
 
 
 def _fill(row: list[Any]) -> None:
@@ -213,29 +222,30 @@ def _decode_loop(octets: bytes) -> bytes:
     following = _FOLLOWING
     emitted = _EMITTED
     marks = _MARKS
-    out: list[int] = []
+    out = bytearray()
+    word: i64 = 0
+    held: i64 = 0
     state: i64 = 0
     at: i64 = 0
-    end: i64 = len(octets)
+    end: i64 = 2 * len(octets)
     while at < end:
-        octet: i64 = octets[at]
+        octet: i64 = octets[at >> 1]
+        step: i64 = 16 * state + (octet & 0x0F if at & 1 else octet >> 4)
         at += 1
-        step: i64 = 16 * state + (octet >> 4)
         mark: i64 = marks[step]
         if mark:
             if mark & _FAIL:
                 raise _bad_code()
-            out.append(emitted[step])
-        state = following[step]
-        step = 16 * state + (octet & 0x0F)
-        mark = marks[step]
-        if mark:
-            if mark & _FAIL:
-                raise _bad_code()
-            out.append(emitted[step])
+            word = (word << 8) | emitted[step]
+            held += 1
+            if held == 7:
+                out += int(word).to_bytes(7, "big")
+                word = 0
+                held = 0
         state = following[step]
     if not _ENDS[state]:
         raise _bad_code()
+    out += int(word).to_bytes(held, "big")
     return bytes(out)
 
 
