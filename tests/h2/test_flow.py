@@ -153,12 +153,26 @@ def test_a_window_does_not_grow_for_an_application_that_is_behind() -> None:
         assert increment == 500
         assert window.size == 1000
         assert window.received(increment)
-    # It has kept up if it had taken nearly all, at some time since the last update.
+    # It has kept up if it had taken nearly all, an eighth of the window short, at some time since the last update.
     assert window.consumed(500) == 500
-    assert window.consumed(400) == 0
+    assert window.consumed(375) == 0
     assert window.received(500)
-    assert window.consumed(100) == 1500
+    assert window.consumed(125) == 1500
     assert window.size == 2000
+    # That was then.
+    assert window.received(1500)
+    assert window.consumed(1000) == 1000
+    assert window.size == 2000
+
+
+def test_a_window_with_a_ceiling_below_it_stays_as_it_is() -> None:
+    budget = GrowthBudget(1000)
+    window = ReceiveWindow(1000, 500, budget)
+    for _ in range(3):
+        assert window.received(1000)
+        assert window.consumed(1000) == 1000
+    assert window.size == 1000
+    assert budget.left == 1000
 
 
 def test_a_window_does_not_grow_for_a_peer_that_has_used_little_of_it() -> None:

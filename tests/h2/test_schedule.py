@@ -94,6 +94,7 @@ def test_the_two_kinds_of_one_urgency_take_turns() -> None:
 
 
 def test_of_so_many_frames_one_goes_to_the_urgencies_behind_the_first() -> None:
+    assert SHARE == 16
     scheduler = ready((1, 0, False), (3, 7, False))
     assert frames(scheduler, 3 * SHARE) == ([1] * (SHARE - 1) + [3]) * 3
 
@@ -111,6 +112,15 @@ def test_of_so_many_frames_one_goes_to_later_streams_that_are_not_incremental() 
     sent = frames(scheduler, 4 * SHARE)
     assert sent[SHARE - 1 :: SHARE] == [3, 5, 3, 5]
     assert sent.count(1) == 4 * (SHARE - 1)
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+def test_who_is_left_alone_goes_on(incremental: bool) -> None:
+    for urgency in (3, 5):
+        scheduler = ready((1, 3, incremental), (3, urgency, incremental))
+        frames(scheduler, SHARE - 1)
+        scheduler.remove(3)
+        assert frames(scheduler, 3) == [1] * 3
 
 
 def test_one_that_comes_late_does_not_find_its_turn_saved_up() -> None:
