@@ -252,7 +252,7 @@ class _Worker:
             obs_text_in_target=self._config.obs_text_in_target,
             versions=frozenset(self._config.http),
         )
-        servers = await self._accept(connections, listeners, self._tls)
+        servers = await self._accept(connections, listeners)
         on_ready()
         while not await _unless(signals.reload, signals.stop.wait()):
             signals.reload.clear()
@@ -275,9 +275,12 @@ class _Worker:
         self, connections: Connections, listeners: Sequence[Listener], servers: list[asyncio.AbstractServer]
     ) -> list[asyncio.AbstractServer]:
         """Read the certificate again, and accept with it from now on; ``servers`` go on where that fails."""
+        before = self._tls
         try:
-            accepting = await self._accept(connections, listeners, server_context(self._config))
+            self._tls = server_context(self._config)
+            accepting = await self._accept(connections, listeners)
         except (StartError, OSError) as error:
+            self._tls = before
             _log.error("the certificate stays as it was: %s", error)
             return servers
         for server in servers:
@@ -285,16 +288,15 @@ class _Worker:
         _log.info("the certificate was read again: new connections get it")
         return accepting
 
-    async def _accept(
-        self, connections: Connections, listeners: Sequence[Listener], tls: ssl.SSLContext | None
-    ) -> list[asyncio.AbstractServer]:
+    async def _accept(self, connections: Connections, listeners: Sequence[Listener]) -> list[asyncio.AbstractServer]:
         """Accept from all ``listeners``, whose sockets stay open when these servers are closed."""
+        loop = asyncio.get_running_loop()
         servers: list[asyncio.AbstractServer] = []
         try:
             for listener in listeners:
                 sock = listener.sock.dup()
                 try:
-                    servers.append(await self._listen(connections, sock, tls))
+                    servers.append(await self._listen(loop, connections, sock))
                 except BaseException:
                     sock.close()
                     raise
@@ -305,14 +307,15 @@ class _Worker:
         return servers
 
     async def _listen(
-        self, connections: Connections, sock: socket.socket, tls: ssl.SSLContext | None
+        self, loop: asyncio.AbstractEventLoop, connections: Connections, sock: socket.socket
     ) -> asyncio.AbstractServer:
-        loop = asyncio.get_running_loop()
         options: dict[str, Any] = {"sock": sock, "backlog": self._config.backlog}
-        if tls is not None:
-            options["ssl"] = tls
+        if self._tls is not None:
+            options["ssl"] = self._tls
             # None would be the loop's own default, not for ever.
             options["ssl_handshake_timeout"] = self._config.timeouts.tls_handshake or 1e9
+            # What a client has for its close_notify, once it got ours.
+            options["ssl_shutdown_timeout"] = self._config.timeouts.linger or 1e9
         if sock.family != getattr(socket, "AF_UNIX", None):
             return await loop.create_server(connections.protocol, **options)
         if sys.version_info >= (3, 13) and isinstance(loop, asyncio.BaseEventLoop):
