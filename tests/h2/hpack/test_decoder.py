@@ -1,6 +1,7 @@
 """Decoding field blocks (RFC 7541): the RFC's examples, each rule and its error, limits, and any octets at all."""
 
 import tracemalloc
+from collections.abc import Callable
 
 import hpack
 import pytest
@@ -173,8 +174,7 @@ def test_an_empty_block_has_no_fields() -> None:
 @pytest.mark.parametrize("first", [0x00, 0x10, 0x40])
 @pytest.mark.parametrize("write", [string, huffman_string])
 @pytest.mark.parametrize("length", [0, 1, 126, 127, 128, 129, 1000])
-def test_literals_of_any_length(first: int, write: object, length: int) -> None:
-    assert callable(write)
+def test_literals_of_any_length(first: int, write: Callable[[bytes], bytes], length: int) -> None:
     name, value = b"x" * length, b"y" * length
     block = bytes([first]) + write(name) + write(value) + b"\x82"
     decoder = Decoder()
@@ -348,7 +348,7 @@ def test_the_version_changes_with_the_table_and_only_then() -> None:
 
     decoder.decode(literal(b"a", b"1"))
     assert changed()
-    decoder.decode(b"\x82\xbe\x41\x01x"[:2] + literal(b"a", b"1", 0) + literal(b"a", b"1", 0x10))
+    decoder.decode(b"\x82\xbe" + literal(b"a", b"1", 0) + literal(b"a", b"1", 0x10))
     assert not changed()
     decoder.decode(b"\xbe")
     assert not changed()
