@@ -13,7 +13,7 @@ import sys
 import pytest
 import trustme
 from click.testing import CliRunner
-from tests.server.serving import PATIENCE, Server, until
+from tests.server.serving import PATIENCE, Server
 
 from interlock.cli import main
 from interlock.cli.serve import serve
@@ -211,7 +211,7 @@ def test_the_access_log_in_a_file(tmp_path):
 def test_the_access_log_on_standard_output(tmp_path):
     with Server(tmp_path, "il_apps:wsgi", "--access-log", "-").ready() as server:
         server.get("/one")
-        until(lambda: server.out, "a line")
+        server.until(lambda: server.out, "a line")
         assert ' "GET /one HTTP/1.1" 200 ' in server.out[0]
         assert server.stop() == 0
         assert len(server.out) == 1

@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 import os
-import time
 import warnings
 
 import django
@@ -38,18 +37,22 @@ from starlette.responses import (
 from starlette.routing import Route
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# For the test that has started this: see serving.py.
+NEWS = int(os.environ["IL_NEWS"])
+os.write(NEWS, b"worker %d\n" % os.getpid())
 LONG_TEXT = "interlocking " * 5000
 #: Octets of one block of a large download, which has as many blocks as its query says.
 BLOCK = 262144
 #: The directory that the server was started in: files that tests make and look for.
 WORK = os.getcwd()
+#: A file that has the number of blocks of a download that were made.
+MADE = os.open(os.path.join(WORK, "made"), os.O_CREAT | os.O_WRONLY)
 
 
 def wait_for_release():
-    """Say by a file that we wait, and wait for another one."""
-    open(os.path.join(WORK, "slow"), "a").close()
-    while not os.path.exists(os.path.join(WORK, "release")):
-        time.sleep(0.01)
+    """Report to the test that we wait, and wait for the end of standard input: see ``serving.py``."""
+    os.write(NEWS, b"slow\n")
+    os.read(0, 1)
 
 
 def digest(content):
@@ -58,6 +61,7 @@ def digest(content):
 
 def block(number):
     """A block of a download: octets of its own each time, so that to hold many of them takes memory."""
+    os.pwrite(MADE, b"%8d" % (number + 1), 0)
     return b"%-*d" % (BLOCK, number)
 
 

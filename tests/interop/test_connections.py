@@ -16,7 +16,7 @@ import httpx
 import pytest
 import trustme
 from tests.interop.served import serving
-from tests.server.serving import PATIENCE, alive, until
+from tests.server.serving import PATIENCE, alive
 
 APPLICATIONS = ["django_wsgi", "django_asgi", "starlette"]
 LIFESPAN = "does not support the lifespan protocol"
@@ -239,11 +239,11 @@ def test_a_request_that_runs_is_finished(tmp_path, application, signum):
         until_there(idle, b"hello")
         with connected(server) as client:
             client.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
-            server.touched("slow")
+            server.reported("slow")
             server.process.send_signal(signum)
             assert idle.recv(1) == b""
-            until(server.refused, "refusing new connections")
-            server.touch("release")
+            server.until_refused()
+            server.release()
             received = all_of(client)
             assert responses(received) == [(200, b"done")]
             assert b"\r\nconnection: close" in received.lower()
@@ -261,7 +261,7 @@ def test_one_of_two_workers_is_killed(tmp_path, application):
         os.kill(victim, signal.SIGKILL)
         for _ in range(20):
             assert server.get("/hello")[1] == "hello"
-        until(lambda: len(set(server.workers()) - {victim}) == 2, "replacing the worker")
+        server.until(lambda: len(set(server.workers()) - {victim}) == 2, "replacing the worker")
         for _ in range(20):
             assert server.get("/hello")[1] == "hello"
         pids = server.workers()
@@ -272,10 +272,10 @@ def test_workers_finish_what_runs(tmp_path):
     with serving(tmp_path, "starlette", "--workers", "2") as server:
         connection = http.client.HTTPConnection(*server.address, timeout=PATIENCE)
         connection.request("GET", "/slow")
-        server.touched("slow")
+        server.reported("slow")
         server.process.terminate()
-        until(server.refused, "refusing new connections")
-        server.touch("release")
+        server.until_refused()
+        server.release()
         assert connection.getresponse().read() == b"done"
         connection.close()
         assert server.wait() == 0

@@ -20,7 +20,7 @@ import uvicorn
 import uvicorn.protocols.http.h11_impl
 from tests.interop.conversations import CONVERSATIONS, GET, HOST, LENGTH_5
 from tests.interop.served import serving
-from tests.server.serving import PATIENCE, until
+from tests.server.serving import PATIENCE
 
 import interlock
 from interlock import h1
@@ -191,19 +191,31 @@ async def echo(scope, receive, send):
         await send({"type": "http.response.body", "body": content})
 
 
+class UvicornServer(uvicorn.Server):
+    """uvicorn, which says when it has started."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.running = threading.Event()
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        self.running.set()
+
+
 @contextlib.contextmanager
 def uvicorn_running(engine):
     """The server uvicorn with its h11 protocol, which finds ``engine`` where it looks for h11."""
     protocol = uvicorn.protocols.http.h11_impl
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(echo, http="h11", loop="asyncio", lifespan="off", log_level="critical", ws="none")
-    server = uvicorn.Server(config)
+    server = UvicornServer(config)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(protocol, "h11", engine)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
-            until(lambda: server.started, "uvicorn's start")
+            assert server.running.wait(PATIENCE)
             yield "http://{}:{}".format(*listener.getsockname())
         finally:
             server.should_exit = True
@@ -212,7 +224,7 @@ def uvicorn_running(engine):
 
 
 SUBSTITUTED = """
-import sys, threading, time, types
+import sys, threading, types
 from interlock import h1
 
 sys.modules["h11"] = h1
@@ -225,11 +237,17 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": content + b" back"})
 
-server = uvicorn.Server(uvicorn.Config(app, port=0, http="h11", ws="none", lifespan="off", log_level="critical"))
+running = threading.Event()
+
+class Server(uvicorn.Server):
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        running.set()
+
+server = Server(uvicorn.Config(app, port=0, http="h11", ws="none", lifespan="off", log_level="critical"))
 thread = threading.Thread(target=server.run)
 thread.start()
-while not server.started:
-    time.sleep(0.01)
+running.wait()
 port = server.servers[0].sockets[0].getsockname()[1]
 with httpx.Client(trust_env=False) as client:
     for content in (b"there", b"again"):

@@ -255,7 +255,8 @@ def test_many_clients_that_go_leave_nothing(run: Any) -> None:
                 if at % 2:
                     await asyncio.sleep(0)
                 sock.close()
-            await asyncio.sleep(0.1)
+            with served.connect(GET) as last:
+                assert await read(last, len(HELLO)) == HELLO  # they are accepted in their order: all of them by now
             served.connections.drain()
             served.connections.abort()
             await served.connections.wait_closed()
@@ -324,16 +325,19 @@ def test_28_megabytes_of_pipelined_requests_are_answered_within_bounds(run: Any)
             assert len(await read(sock, len(HELLO) * count)) == len(HELLO) * count
             await sending
             sock.close()
+            await served.connections.wait_closed()
             # And now nobody reads: sending comes to a stop, and nothing is made for later.
             sock = served.connect(receive_buffer=4096)
             answered = len(served.records)
             sending = loop.create_task(loop.sock_sendall(sock, GET * 1_000_000))
-            seen = -1
-            while seen != len(served.records):
+            await served.connected()
+            (protocol,) = served.connections._connections
+            seen, turns = -1, 0
+            while turns < 1000:  # of the loop, in which nothing happens
+                turns = turns + 1 if protocol.write_paused and seen == len(served.records) else 0
                 seen = len(served.records)
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(0)
             assert not sending.done()
-            (protocol,) = (found for found in gc.get_objects() if type(found) is HTTPProtocol)
             assert len(served.records) - answered < 200_000
             assert protocol.write_paused
             sending.cancel()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import trustme
+from tests.net.virtual_clock import TurnedClock
 
 from interlock.http.events import Data, EndOfMessage, Response
 from interlock.http.limits import Limits, Timeouts
@@ -107,6 +108,7 @@ class FileServer:
         self.begun = asyncio.Event()
         self.ends: list[str] = []
         self.connections = Connections(lambda e: FileHandler(e, self), limits=Limits(), timeouts=timeouts)  # type: ignore[arg-type,return-value]
+        self.clock = TurnedClock(asyncio.get_running_loop())
         self.port = 0
 
     def connect(self, octets: bytes = GET, receive_buffer: int = 0) -> socket.socket:
@@ -127,7 +129,8 @@ def descriptors() -> int:
 async def serving(path: Path, tls: ssl.SSLContext | None = None, **timeouts: float) -> AsyncIterator[FileServer]:
     loop = asyncio.get_running_loop()
     served = FileServer(path, Timeouts(**{"linger": 0.1} | timeouts))
-    server = await loop.create_server(served.connections.protocol, "127.0.0.1", 0, ssl=tls)
+    factory = lambda: HTTPProtocol(served.connections, served.clock)  # noqa: E731
+    server = await loop.create_server(factory, "127.0.0.1", 0, ssl=tls)  # type: ignore[arg-type]
     served.port = server.sockets[0].getsockname()[1]
     before = descriptors()
     try:
@@ -241,10 +244,14 @@ def test_a_client_that_reads_nothing_is_cut(run: Any, file: Path) -> None:
     """And the file is closed, the task ended, the descriptor gone: nothing waits for a socket that nobody closes."""
 
     async def main() -> None:
-        async with serving(file, write=0.3) as served:
+        async with serving(file) as served:
             with served.connect(receive_buffer=4096) as sock:
                 await served.begun.wait()
-                await asyncio.wait(served.tasks)
+                began = served.clock.now
+                while not served.tasks[0].done():
+                    served.clock.turn(1)
+                    await asyncio.sleep(0)
+                assert 30 <= served.clock.now - began < 90
                 assert served.ends == ["disconnected"]
                 assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) in {0, 104}
                 with contextlib.suppress(ConnectionResetError):
@@ -280,7 +287,7 @@ def test_a_slow_but_steady_reader_gets_all_of_it(run: Any, file: Path) -> None:
                 received = 0
                 while received < 2_500_000:
                     received += len(await read(sock, 40_000, 40_000))
-                    await asyncio.sleep(0.04)
+                    served.clock.turn(0.04)
                 received += len(await read(sock, SIZE + HEAD - received))
                 assert received == SIZE + HEAD
             assert served.ends == ["sent"]
@@ -288,14 +295,25 @@ def test_a_slow_but_steady_reader_gets_all_of_it(run: Any, file: Path) -> None:
     run(main())
 
 
+class Closing(asyncio.Protocol):
+    """Says when its connection is closed."""
+
+    def __init__(self) -> None:
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set_result(None)
+
+
 def test_what_the_peer_has_not_taken_counts_as_unsent(run: Any, file: Path) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
-        transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+        transport, protocol = await loop.create_connection(Closing, sock=ours)
         assert unsent(transport) == 0
         transport.write(b"x" * 50_000)
-        await asyncio.sleep(0.01)
+        for _ in range(10):
+            await asyncio.sleep(0)
         assert transport.get_write_buffer_size() == 0
         full = unsent(transport)
         assert full >= 50_000 or full == 0  # where the system does not tell
@@ -303,7 +321,7 @@ def test_what_the_peer_has_not_taken_counts_as_unsent(run: Any, file: Path) -> N
         await read(theirs, 50_000)
         assert unsent(transport) == 0
         transport.abort()
-        await asyncio.sleep(0.01)
+        await protocol.closed
         assert unsent(transport) == 0
         theirs.close()
 

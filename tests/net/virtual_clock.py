@@ -1,5 +1,7 @@
 """An event loop whose clock a test turns, and a transport in memory: whole connections, and nothing sleeps.
 
+:class:`TurnedClock` is for a driver on a real loop and a real socket.
+
 The far end of a :class:`MemoryTransport` is the test, which plays the client: it sends octets, takes as many of the
 response's as it likes, closes its side, or resets the connection.
 """
@@ -60,6 +62,40 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     def timers(self) -> list[asyncio.TimerHandle]:
         """The timers that will still fire."""
         return [timer for timer in cast(Any, self)._scheduled if not timer.cancelled()]
+
+
+class TurnedClock(asyncio.AbstractEventLoop):
+    """A loop that runs, as a driver sees it, with a clock of its own that only :meth:`turn` moves on."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.now = EPOCH
+        self._timers: list[asyncio.TimerHandle] = []
+        self.create_future = loop.create_future  # type: ignore[method-assign]
+        self.run_in_executor = loop.run_in_executor  # type: ignore[assignment,method-assign]
+        self.add_writer = loop.add_writer  # type: ignore[method-assign]
+        self.remove_writer = loop.remove_writer  # type: ignore[method-assign]
+
+    def get_debug(self) -> bool:
+        return False
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timers.append(timer)
+        return timer
+
+    def _timer_handle_cancelled(self, timer: asyncio.TimerHandle) -> None:
+        self._timers.remove(timer)
+
+    def turn(self, seconds: float) -> None:
+        """Move the clock on, and call what is due by then."""
+        self.now += seconds
+        while due := [timer for timer in self._timers if timer.when() <= self.now]:
+            timer = min(due, key=asyncio.TimerHandle.when)
+            self._timers.remove(timer)
+            timer._run()  # type: ignore[attr-defined]
 
 
 class MemoryTransport(asyncio.Transport):

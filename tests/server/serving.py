@@ -1,15 +1,20 @@
-"""A server in a process of its own, as a test starts it, asks it and stops it."""
+"""A server in a process of its own, as a test starts it, asks it and stops it.
+
+Nothing looks again and again, and nothing sleeps.  The server prints lines; its applications report through a pipe whose
+number is in ``IL_NEWS``, and wait for the end of their standard input, which is the same for all its processes; the
+kernel tells when one of these ends.
+"""
 
 import contextlib
 import http.client
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import interlock
@@ -19,29 +24,42 @@ PATIENCE = 30
 
 #: Applications: what a test needs is chosen by the path of the request.
 APPLICATIONS = """
-import asyncio, os, time
+import asyncio, os, select
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-def there(name):
-    return os.path.exists(os.path.join(HERE, name))
-
 def touch(name):
     open(os.path.join(HERE, name), "a").close()
+
+def report(what):
+    os.write(int(os.environ["IL_NEWS"]), what.encode() + b"\\n")
+
+def is_released():
+    return bool(select.select([0], [], [], 0)[0])
+
+async def release():
+    loop = asyncio.get_running_loop()
+    released = loop.create_future()
+    loop.add_reader(0, released.set_result, None)
+    try:
+        await released
+    finally:
+        loop.remove_reader(0)
+
+report(f"worker {os.getpid()}")
 
 async def asgi(scope, receive, send):
     if scope["type"] == "lifespan":
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        touch("shut-down-after-release" if there("release") else "shut-down")
+        touch("shut-down-after-release" if is_released() else "shut-down")
         await send({"type": "lifespan.shutdown.complete"})
         return
     body = str(os.getpid()).encode()
     if scope["path"] == "/slow":
-        touch("slow")
-        while not there("release"):
-            await asyncio.sleep(0.01)
+        report("slow")
+        await release()
     if scope["path"].endswith("/root"):
         body = scope["root_path"].encode()
     if scope["path"] == "/scheme":
@@ -52,9 +70,8 @@ async def asgi(scope, receive, send):
 def wsgi(environ, start_response):
     body = str(os.getpid()).encode()
     if environ["PATH_INFO"] == "/slow":
-        touch("slow")
-        while not there("release"):
-            time.sleep(0.01)
+        report("slow")
+        os.read(0, 1)
     if environ["PATH_INFO"] == "/threads":
         body = str(environ["wsgi.multithread"]).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
@@ -65,7 +82,7 @@ async def cannot_start(scope, receive, send):
     await send({"type": "lifespan.startup.failed", "message": "no database"})
 
 async def never_starts(scope, receive, send):
-    touch("starting")
+    report("starting")
     await asyncio.Event().wait()
 
 def create_app():
@@ -73,19 +90,10 @@ def create_app():
 """
 
 
-def until(condition, what="it"):
-    """Wait until ``condition()`` is true, and give what it gave."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what} did not happen within {PATIENCE} s"
-        time.sleep(0.01)
-    return found
-
-
 class Server:
     """``interlock serve`` with these arguments.  Its output is read as it comes."""
 
-    def __init__(self, directory, *arguments, bind="127.0.0.1:0", env=None, **options):
+    def __init__(self, directory, *arguments, bind="127.0.0.1:0", env=None, pass_fds=(), **options):
         self.directory = Path(directory)
         (self.directory / "il_apps.py").write_text(APPLICATIONS)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
@@ -93,23 +101,53 @@ class Server:
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
         self._seen = set()
+        #: What was printed on standard error and output, and what applications reported.
         self.lines = []
         self.out = []
+        self.news = []
+        #: Notified of every line of these, and of the end of every process.
+        self._changed = threading.Condition()
+        news, news_end = os.pipe()
+        environment["IL_NEWS"] = str(news_end)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "interlock", "serve", *(("--bind", bind) if bind else ()), *map(str, arguments)],
             cwd=directory,
             env=environment | (env or {}),
+            pass_fds=[news_end, *pass_fds],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             **options,
         )
+        os.close(news_end)
+        self._news = open(news)
         self._readers = [
-            threading.Thread(target=lines.extend, args=(stream,), daemon=True)
-            for stream, lines in ((self.process.stdout, self.out), (self.process.stderr, self.lines))
+            threading.Thread(target=self._read, args=pair, daemon=True)
+            for pair in ((self.process.stdout, self.out), (self.process.stderr, self.lines), (self._news, self.news))
         ]
         for reader in self._readers:
             reader.start()
+
+    def _read(self, stream, lines):
+        for line in stream:
+            with self._changed:
+                lines.append(line)
+                self._changed.notify_all()
+            if line.startswith("worker ") and stream is self._news:
+                threading.Thread(target=self._watch, args=(int(line.split()[1]),), daemon=True).start()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _watch(self, pid):
+        with contextlib.suppress(ProcessLookupError, AttributeError):  # it has ended; there is no such thing here
+            descriptor = os.pidfd_open(pid)
+            try:
+                select.select([descriptor], [], [])
+            finally:
+                os.close(descriptor)
+        with self._changed:
+            self._changed.notify_all()
 
     def __enter__(self):
         return self
@@ -120,25 +158,36 @@ class Server:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         self.process.kill()
+        self.release()
         self.wait()
         self.process.stdout.close()
         self.process.stderr.close()
+        self._news.close()
 
     @property
     def errors(self):
         """What it has printed on standard error."""
         return "".join(self.lines)
 
+    def until(self, condition, what):
+        """Wait until ``condition()`` is true, and give what it gave.
+
+        It is asked again when a line was printed, when an application has reported, and when a process has ended.
+        """
+        with self._changed:
+            found = self._changed.wait_for(condition, PATIENCE)
+        assert found, f"{what} did not happen within {PATIENCE} s: {self.errors}"
+        return found
+
     def line(self, pattern):
         """Wait until it prints a line that has ``pattern``, and give the match."""
 
         def found():
-            if match := re.search(pattern, self.errors, re.MULTILINE):
-                return match
-            assert self.process.poll() is None or any(r.is_alive() for r in self._readers), self.errors
-            return None
+            match = re.search(pattern, self.errors, re.MULTILINE)
+            assert match or any(reader.is_alive() for reader in self._readers[:2]), self.errors
+            return match
 
-        return until(found, f"{pattern!r} in the output")
+        return self.until(found, f"{pattern!r} in the output")
 
     def ready(self):
         """Wait until it serves, and give this server."""
@@ -150,12 +199,13 @@ class Server:
         """Where it listens: (host, port)."""
         return "127.0.0.1", int(self.line(r"serving .* on https?://\S*:(\d+)$")[1])
 
-    def touch(self, name):
-        (self.directory / name).touch()
+    def release(self):
+        """Let the applications go on that wait for it."""
+        self.process.stdin.close()
 
-    def touched(self, name):
-        """Wait until the application has touched a file of this name."""
-        until((self.directory / name).exists, f"touching {name}")
+    def reported(self, what):
+        """Wait until an application has reported this."""
+        self.until(lambda: f"{what}\n" in self.news, f"{what!r} from the application")
 
     def get(self, path="/"):
         """The response to a GET, and its content."""
@@ -169,13 +219,26 @@ class Server:
         with socket.socket() as client:
             return client.connect_ex(self.address) != 0
 
+    def until_refused(self):
+        """Wait until it accepts no connection.
+
+        A connection that is accepted before that is closed by the server, since it has nothing to do.
+        """
+        with contextlib.suppress(ConnectionRefusedError):
+            while True:
+                with (
+                    socket.create_connection(self.address, PATIENCE) as client,
+                    contextlib.suppress(ConnectionResetError),
+                ):
+                    client.recv(1)
+
     def workers(self):
-        """The process ids of its workers."""
+        """The process ids of its workers that run."""
         try:
             children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         except FileNotFoundError:
             return []
-        pids = [int(pid) for pid in children.split()]
+        pids = [pid for pid in map(int, children.split()) if alive(pid)]
         self._seen.update(pids)
         return pids
 

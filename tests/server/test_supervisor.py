@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from tests.server.serving import Server, alive, until
+from tests.server.serving import Server, alive
 
 from interlock.server import supervisor
 from interlock.server.config import Config
@@ -22,10 +22,6 @@ def server(tmp_path):
         yield server
 
 
-def gone(pids):
-    until(lambda: not any(map(alive, pids)), "the end of all workers")
-
-
 def test_the_workers_share_the_port(server):
     workers = server.workers()
     assert len(workers) == 2
@@ -38,7 +34,7 @@ def test_a_killed_worker_is_replaced(server):
     killed, other = server.workers()
     os.kill(killed, signal.SIGKILL)
     server.line(f"worker {killed} was killed by SIGKILL: starting another")
-    replaced = until(lambda: set(server.workers()) - {killed, other}, "a new worker")
+    replaced = server.until(lambda: set(server.workers()) - {killed, other}, "a new worker")
     os.kill(other, signal.SIGSTOP)  # so that only the new one answers
     try:
         assert {int(server.get()[1])} == replaced
@@ -51,7 +47,7 @@ def test_a_worker_that_ends_by_itself_is_replaced(server):
     ended = server.workers()[0]
     os.kill(ended, signal.SIGTERM)
     server.line(f"worker {ended} ended with status 0: starting another")
-    until(lambda: len(server.workers()) == 2 and ended not in server.workers(), "a new worker")
+    server.until(lambda: len(server.workers()) == 2 and ended not in server.workers(), "a new worker")
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -70,11 +66,11 @@ def test_a_signal_that_reaches_all_of_them_forces_nobody(tmp_path, signum):
         concurrent.futures.ThreadPoolExecutor() as pool,
     ):
         answer = pool.submit(server.get, "/slow")
-        server.touched("slow")
+        server.reported("slow")
         os.killpg(server.process.pid, signum)
-        until(lambda: len(server.workers()) == 1, "the end of the worker that has nothing to do")
+        server.until(lambda: len(server.workers()) == 1, "the end of the worker that has nothing to do")
         os.kill(server.workers()[0], signal.SIGTERM)
-        server.touch("release")
+        server.release()
         assert answer.result()[0].status == 200
         assert server.wait() == 0
         assert len(server.lines) == 1
@@ -84,10 +80,10 @@ def test_nothing_is_accepted_while_the_workers_finish_what_runs(tmp_path):
     with Server(tmp_path, "il_apps:asgi", "--workers", 2).ready() as server:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             answer = pool.submit(server.get, "/slow")
-            server.touched("slow")
+            server.reported("slow")
             server.process.send_signal(signal.SIGTERM)
-            until(server.refused, "the end of listening")
-            server.touch("release")
+            server.until_refused()
+            server.release()
             assert answer.result()[0].status == 200
         assert server.wait() == 0
 
@@ -96,9 +92,9 @@ def test_a_second_signal_forces_them(tmp_path):
     with Server(tmp_path, "il_apps:asgi", "--workers", 2, "--timeout-shutdown", 0).ready() as server:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             answer = pool.submit(server.get, "/slow")
-            server.touched("slow")
+            server.reported("slow")
             server.process.send_signal(signal.SIGTERM)
-            until(server.refused, "the end of listening")
+            server.until_refused()
             assert server.stop() == 128 + signal.SIGTERM
             assert answer.exception()
         assert "killing" not in server.errors
@@ -107,7 +103,7 @@ def test_a_second_signal_forces_them(tmp_path):
 def test_workers_do_not_outlive_their_supervisor(server):
     workers = server.workers()
     server.process.kill()
-    gone(workers)
+    server.until(lambda: not any(map(alive, workers)), "the end of all workers")
 
 
 @pytest.mark.parametrize(
@@ -148,14 +144,14 @@ def test_a_replacement_that_cannot_start_is_told_and_tried_again(tmp_path):
         "import os\nif os.path.exists('broken'):\n    raise RuntimeError('broken')\nfrom il_apps import asgi as app\n"
     )
     with Server(tmp_path, "il_later:app", "--workers", 2).ready() as server:
-        server.touch("broken")
+        (tmp_path / "broken").touch()
         killed, other = server.workers()
         os.kill(killed, signal.SIGKILL)
         server.line(r"worker \d+ ended with status 3 before it was ready: starting another")
         server.line("interlock: error: importing il_later failed: RuntimeError: broken")
         assert server.get()[1] == str(other)
         (tmp_path / "broken").unlink()
-        until(lambda: len(server.workers()) == 2, "a new worker")
+        server.until(lambda: len(server.workers()) == 2, "a new worker")
         assert server.stop() == 0
 
 

@@ -43,7 +43,7 @@ def slow():
         thread = threading.Thread(target=ask)
         thread.start()
         threads.append(thread)
-        server.touched("slow")
+        server.reported("slow")
 
         def answer():
             thread.join(PATIENCE)
@@ -77,7 +77,7 @@ def test_it_accepts_nothing_while_it_finishes_what_runs(tmp_path, loop, slow, ap
             assert idle.recv(65536) == b""  # it is closed because it has nothing to do
         assert server.refused()
         assert server.process.poll() is None
-        server.touch("release")
+        server.release()
         response, body = answer()
         assert response.status == 200
         assert response.headers["connection"] == "close"
@@ -102,16 +102,17 @@ def test_a_second_signal_forces_it(tmp_path, loop, slow, app):
     with Server(tmp_path, app, "--loop", loop, "--timeout-shutdown", "0").ready() as server:
         answer = slow(server)
         server.process.send_signal(signal.SIGTERM)
-        while not server.refused():
-            pass
+        server.until_refused()
         assert server.stop(signal.SIGINT) == 128 + signal.SIGINT
         assert isinstance(answer(), Exception)
 
 
 def test_a_signal_while_the_application_is_imported(tmp_path):
-    (tmp_path / "il_slow.py").write_text("import time\nopen('starting', 'w').close()\nwhile True: time.sleep(0.01)")
+    (tmp_path / "il_slow.py").write_text(
+        "import os, signal\nos.write(int(os.environ['IL_NEWS']), b'starting\\n')\nwhile True: signal.pause()"
+    )
     with Server(tmp_path, "il_slow:app", bind=f"unix:{tmp_path}/socket") as server:
-        server.touched("starting")
+        server.reported("starting")
         assert server.stop() == 128 + signal.SIGTERM
         assert not (tmp_path / "socket").exists()
         assert server.errors == ""
@@ -119,7 +120,7 @@ def test_a_signal_while_the_application_is_imported(tmp_path):
 
 def test_a_signal_while_the_application_starts(tmp_path, loop):
     with Server(tmp_path, "il_apps:never_starts", "--loop", loop) as server:
-        server.touched("starting")
+        server.reported("starting")
         assert server.stop() == 128 + signal.SIGTERM
         assert server.errors == ""
 
@@ -145,7 +146,7 @@ def test_the_socket_is_gone_before_the_process_is(tmp_path, loop, slow):
         while path.exists():
             pass
         assert server.process.poll() is None
-        server.touch("release")
+        server.release()
         assert answer()[0].status == 200
         assert server.wait() == 0
 
