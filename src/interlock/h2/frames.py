@@ -64,6 +64,9 @@ MOST_FRAME_SIZE: Final = 16777215
 #: Before any SETTINGS (RFC 9113 §6.9.2).
 DEFAULT_WINDOW: Final = 65535
 
+#: Before any SETTINGS (RFC 9113 §6.5.2).
+DEFAULT_HEADER_TABLE: Final = 4096
+
 #: As many settings as one SETTINGS frame may have.
 MOST_SETTINGS: Final = 32
 
@@ -155,7 +158,9 @@ def read_settings(payload: bytes) -> list[tuple[int, int]]:
         value = int.from_bytes(payload[at + 2 : at + 6], "big")
         if name == INITIAL_WINDOW_SIZE:
             if value > LARGEST:
-                raise ConnectionFault(FLOW_CONTROL_ERROR, "SETTINGS_INITIAL_WINDOW_SIZE beyond 2^31-1 (RFC 9113 §6.5.2)")
+                raise ConnectionFault(
+                    FLOW_CONTROL_ERROR, "SETTINGS_INITIAL_WINDOW_SIZE beyond 2^31-1 (RFC 9113 §6.5.2)"
+                )
         elif name == MAX_FRAME_SIZE:
             if not LEAST_FRAME_SIZE <= value <= MOST_FRAME_SIZE:
                 raise ConnectionFault(PROTOCOL_ERROR, f"SETTINGS_MAX_FRAME_SIZE of {value} octets (RFC 9113 §6.5.2)")

@@ -1,0 +1,200 @@
+"""What is to be sent: control frames and heads in their order, and DATA as windows and priorities allow (RFC 9113 §5.2)."""
+
+from typing import Any, Final, final
+
+from interlock.h2 import frames
+from interlock.h2.codes import CLOSED, LOCAL_DATA_END, LOCAL_ENDING, LOCAL_TRAILERS, TABLE, N
+from interlock.h2.flow import SendWindow
+from interlock.h2.hpack import Encoder
+from interlock.h2.messages import write_trailers
+from interlock.h2.schedule import Scheduler
+from interlock.h2.stream import Stream
+from interlock.http.fields import Headers
+
+__all__ = ["Output"]
+
+
+@final
+class Output:
+    """The sending half of a connection.
+
+    Field blocks are encoded in the order in which they are handed over, and go out in that order (RFC 9113 §4.3).
+    The head of a message is held back until something follows it, so that it can carry END_STREAM.
+    """
+
+    __slots__ = (
+        "_held",
+        "_held_block",
+        "_octets",
+        "_parts",
+        "closed",
+        "encoder",
+        "frame_size",
+        "released",
+        "scheduler",
+        "window",
+    )
+
+    def __init__(self, header_table: int) -> None:
+        self.encoder: Final = Encoder(header_table)
+        #: The connection's window: what the peer lets us send (RFC 9113 §6.9.1).
+        self.window: Final = SendWindow(frames.DEFAULT_WINDOW)
+        #: The peer's SETTINGS_MAX_FRAME_SIZE.
+        self.frame_size = frames.LEAST_FRAME_SIZE
+        #: Streams that have Data, and a window for it.
+        self.scheduler: Final = Scheduler()
+        #: Streams whose Data has all been handed out, until somebody takes note.
+        self.released: list[int] = []
+        #: Streams that are closed by what was handed out, until somebody takes note.
+        self.closed: list[Stream] = []
+        self._parts: list[Any] = []
+        self._octets = 0
+        self._held: Stream | None = None
+        self._held_block = b""
+
+    @property
+    def control_octets(self) -> int:
+        """Octets of frames other than DATA that wait to be taken."""
+        return self._octets
+
+    @property
+    def waits(self) -> bool:
+        """Whether :meth:`take` would give something."""
+        return self._octets > 0 or self._held is not None or (self.window.available > 0 and len(self.scheduler) > 0)
+
+    def control(self, octets: bytes) -> None:
+        """A frame other than DATA."""
+        if self._held is not None:
+            self._write_held(False)
+        self._parts.append(octets)
+        self._octets += len(octets)
+
+    def head(self, stream: Stream, fields: list[Any]) -> None:
+        """The head of a message."""
+        if self._held is not None:
+            self._write_held(False)
+        self._held = stream
+        self._held_block = self.encoder.encode(fields)
+
+    def _write_held(self, end_stream: bool) -> None:
+        stream = self._held
+        if stream is not None:
+            self._held = None
+            octets = frames.headers(stream.id, self._held_block, end_stream, self.frame_size)
+            self._parts.append(octets)
+            self._octets += len(octets)
+
+    def data(self, stream: Stream, data: Any) -> None:
+        """Content; it waits for windows and for its turn."""
+        octets = len(data)
+        if octets:
+            stream.pending.append(data)
+            stream.pending_octets += octets
+            if stream.send.available > 0:
+                self.scheduler.add(stream.id, stream.urgency, stream.incremental)
+
+    def finish(self, stream: Stream, trailers: Headers | None) -> None:
+        """The message is complete, with this trailer section."""
+        stream.ended_by = trailers
+        if not stream.pending_octets:
+            self._end(stream)
+            self.released.append(stream.id)
+
+    def _end(self, stream: Stream) -> None:
+        """Send the end of a message that has nothing else left."""
+        if stream.ended_by is not None:
+            self.control(
+                frames.headers(stream.id, self.encoder.encode(write_trailers(stream.ended_by)), True, self.frame_size)
+            )
+            stream.joint = TABLE[stream.joint * N + LOCAL_TRAILERS]
+        else:
+            if self._held is stream:
+                self._write_held(True)
+            else:
+                self.control(frames.head(0, frames.DATA, frames.END_STREAM, stream.id))
+            stream.joint = TABLE[stream.joint * N + LOCAL_DATA_END]
+        if CLOSED[stream.joint]:
+            self.closed.append(stream)
+
+    def drop(self, stream: Stream) -> None:
+        """What waits on the stream is not to be sent."""
+        if self._held is stream:
+            self._write_held(False)  # it is encoded, and the peer's table must stay what ours is
+        if stream.pending_octets:
+            stream.pending.clear()
+            stream.pending_octets = 0
+            self.scheduler.remove(stream.id)
+            self.released.append(stream.id)
+
+    def opened(self, stream: Stream) -> None:
+        """The stream's window has changed."""
+        if stream.pending_octets:
+            if stream.send.available > 0:
+                self.scheduler.add(stream.id, stream.urgency, stream.incremental)
+            else:
+                self.scheduler.remove(stream.id)
+
+    def discard(self) -> None:
+        """Nothing that waits is to be sent."""
+        self._parts = []
+        self._octets = 0
+        self._held = None
+
+    def take(self, streams: dict[int, Stream], limit: int) -> bytes:
+        """All frames other than DATA, and as much DATA as may be sent, until there are ``limit`` octets; -1: no limit."""
+        if self._held is not None and not self._held.pending_octets:
+            self._write_held(False)
+        scheduler = self.scheduler
+        if len(scheduler) and self.window.available > 0:
+            if self._held is not None:
+                self._write_held(False)
+            octets = self._octets
+            while limit < 0 or octets < limit:
+                stream_id = scheduler.next()
+                if not stream_id or self.window.available <= 0:
+                    break
+                octets += self._write_data(streams[stream_id])
+        elif self._held is not None:
+            self._write_held(False)
+        parts = self._parts
+        if not parts:
+            return b""
+        self._parts = []
+        self._octets = 0
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _write_data(self, stream: Stream) -> int:
+        """Write one DATA frame of ``stream``; give its octets."""
+        most = min(self.frame_size, self.window.available, stream.send.available)
+        pending = stream.pending
+        data = pending[0]
+        size = len(data)
+        if size > most:
+            view = memoryview(data)
+            data = view[:most]
+            pending[0] = view[most:]
+            size = most
+        else:
+            del pending[0]
+        self.window.take(size)
+        stream.send.take(size)
+        stream.pending_octets -= size
+        scheduler = self.scheduler
+        scheduler.sent(stream.id)
+        flags = 0
+        complete = not stream.pending_octets
+        if complete:
+            scheduler.remove(stream.id)
+            self.released.append(stream.id)
+            if LOCAL_ENDING[stream.joint] and stream.ended_by is None:
+                flags = frames.END_STREAM
+                stream.joint = TABLE[stream.joint * N + LOCAL_DATA_END]
+                if CLOSED[stream.joint]:
+                    self.closed.append(stream)
+        elif stream.send.available <= 0:
+            scheduler.remove(stream.id)
+        self._parts.append(frames.head(size, frames.DATA, flags, stream.id))
+        self._parts.append(data)
+        if complete and not flags and LOCAL_ENDING[stream.joint]:
+            self._end(stream)
+        return size + frames.HEAD_OCTETS
