@@ -25,7 +25,6 @@ def status(received: bytes) -> int:
 @pytest.mark.parametrize(
     ("what", "timeout"),
     [
-        (deadlines.TLS_HANDSHAKE, "tls_handshake"),
         (deadlines.IDLE, "keep_alive"),
         (deadlines.HEAD, "head"),
         (deadlines.LINGER, "linger"),
@@ -46,7 +45,7 @@ def test_a_fixed_wait_ends_so_long_after_its_beginning(what: int, timeout: str) 
 @pytest.mark.parametrize("what", range(deadlines.APPLICATION, deadlines.SHUTDOWN + 1))
 def test_a_timeout_of_0_waits_for_ever(what: int) -> None:
     wait = Wait(
-        Timeouts(tls_handshake=0, head=0, keep_alive=0, body=0, body_grace=0, write=0, linger=0, shutdown=0),
+        Timeouts(head=0, keep_alive=0, body=0, body_grace=0, write=0, linger=0, shutdown=0),
     )
     wait.begin(what, 100.0)
     assert wait.deadline() == deadlines.NEVER

@@ -10,10 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 import trustme
+from tests.net.virtual_clock import VirtualClockLoop
 from tests.server.serving import PATIENCE, Server
 
+from interlock.http.limits import Timeouts
+from interlock.server.config import Config
 from interlock.server.errors import StartError
-from interlock.server.worker import _loop_factory, _unless
+from interlock.server.worker import CUT_GRACE, _loop_factory, _unless, _Worker
 
 pytest.importorskip("fcntl", reason="signals as POSIX has them")
 
@@ -190,6 +193,12 @@ def test_uvloop_where_it_is_not(monkeypatch):
 # What a signal cuts short.
 
 
+def turned(main):
+    """Run it on a clock that jumps to what is due next."""
+    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
+        return runner.run(main)
+
+
 def test_work_that_is_done_in_time():
     done = []
 
@@ -197,7 +206,7 @@ def test_work_that_is_done_in_time():
         done.append(1)
 
     async def main():
-        return await _unless(asyncio.Event(), work(), 60)
+        return await _unless(asyncio.Event(), work(), asyncio.get_running_loop().time() + 60)
 
     assert asyncio.run(main()) is True
     assert done == [1]
@@ -225,9 +234,45 @@ def test_work_that_an_event_cuts_short():
 
 def test_work_that_takes_too_long():
     async def main():
-        return await _unless(asyncio.Event(), asyncio.Event().wait(), 0.001)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        done = await _unless(asyncio.Event(), asyncio.Event().wait(), began + 60)
+        return done, loop.time() - began
 
-    assert asyncio.run(main()) is False
+    assert turned(main()) == (False, 60)
+
+
+@pytest.mark.parametrize(("timeout", "cut_after"), [(30.0, 30), (7.0, 7), (0.0, None)])
+def test_connections_are_cut_when_the_time_to_shut_down_is_over(timeout, cut_after):
+    class Connections:
+        aborted_at = None
+
+        def __len__(self):
+            return 1
+
+        def drain(self):
+            self.began = asyncio.get_running_loop().time()
+
+        def abort(self):
+            self.aborted_at = asyncio.get_running_loop().time() - self.began
+
+        async def wait_closed(self):
+            closed = asyncio.Event()
+            asyncio.get_running_loop().call_later(1000, closed.set)
+            await closed.wait()
+
+    async def main():
+        signals = SimpleNamespace(force=asyncio.Event())
+        worker = _Worker(Config(timeouts=Timeouts(shutdown=timeout)), None, None, signals, None, None)
+        connections = Connections()
+        await worker._drain(connections)
+        lasted = asyncio.get_running_loop().time() - connections.began
+        return worker.cut, connections.aborted_at, lasted
+
+    if cut_after is None:
+        assert turned(main()) == (False, None, 1000)
+    else:
+        assert turned(main()) == (True, cut_after, cut_after + CUT_GRACE)
 
 
 def test_work_that_raises():

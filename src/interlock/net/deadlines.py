@@ -18,7 +18,6 @@ __all__ = [
     "LINGER",
     "NEVER",
     "SHUTDOWN",
-    "TLS_HANDSHAKE",
     "WRITE",
     "Wait",
 ]
@@ -27,22 +26,20 @@ NEVER: Final = float("inf")
 
 #: Nothing from the peer: the application has to act.
 APPLICATION: Final = 0
-#: The TLS handshake.
-TLS_HANDSHAKE: Final = 1
 #: The first octet of the next head, on a connection that has served one before.
-IDLE: Final = 2
+IDLE: Final = 1
 #: A head: its first octet on a new connection, the rest of it on any.
-HEAD: Final = 3
+HEAD: Final = 2
 #: The content of a request.
-BODY: Final = 4
+BODY: Final = 3
 #: The peer to take what is above the high-water mark.
-WRITE: Final = 5
+WRITE: Final = 4
 #: The peer to take the last octets of a connection that is being closed.
-CLOSING: Final = 6
+CLOSING: Final = 5
 #: The peer to close its side after ours (RFC 9112 §9.6).
-LINGER: Final = 7
+LINGER: Final = 6
 #: Exchanges that run while the server stops.
-SHUTDOWN: Final = 8
+SHUTDOWN: Final = 7
 
 
 class Wait:
@@ -101,8 +98,6 @@ class Wait:
             limit = timeouts.keep_alive
         elif what == HEAD:
             limit = timeouts.head
-        elif what == TLS_HANDSHAKE:
-            limit = timeouts.tls_handshake
         elif what == LINGER:
             limit = timeouts.linger
         else:

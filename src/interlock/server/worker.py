@@ -18,7 +18,9 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol
 
+from interlock.net import deadlines
 from interlock.net.asyncio import Connections
+from interlock.net.deadlines import Wait
 from interlock.net.exchange import HandlerFactory
 from interlock.server.access_log import AccessLog
 from interlock.server.asgi import ASGIApplication
@@ -115,27 +117,29 @@ def hangs_up() -> bool:
 
 
 class _Bridge(Protocol):
-    """An application behind its interface, from startup to shutdown; ``cut``: whether some of its work was cut."""
+    """An application behind its interface, from startup to shutdown.
+
+    ``cut``: whether some of its work was cut.  ``deadline``: the loop's time at which it is left.
+    """
 
     handler_factory: HandlerFactory
 
     async def startup(self) -> None: ...
 
-    async def shutdown(self, cut: bool) -> None: ...
+    async def shutdown(self, cut: bool, deadline: float) -> None: ...
 
 
 class _WSGIBridge:
     def __init__(self, loaded: Loaded, context: ServerContext, config: Config) -> None:
         self._pool = ThreadPool(config.threads)
-        self._wait = config.timeouts.shutdown or None
         self.handler_factory: HandlerFactory = WSGIApplication(loaded.app, context, self._pool)
 
     async def startup(self) -> None:
         pass
 
-    async def shutdown(self, cut: bool) -> None:
+    async def shutdown(self, cut: bool, deadline: float) -> None:
         # A thread whose connection was cut has had its time: it only gets to see that, if it looks.
-        await asyncio.to_thread(self._pool.shutdown, CUT_GRACE if cut else self._wait)
+        await asyncio.to_thread(self._pool.shutdown, CUT_GRACE if cut else _seconds(deadline))
 
 
 class _ASGIBridge:
@@ -158,7 +162,7 @@ class _ASGIBridge:
         )
         self.handler_factory: HandlerFactory = self._application
 
-    async def shutdown(self, cut: bool) -> None:
+    async def shutdown(self, cut: bool, deadline: float) -> None:
         await self._application.shutdown()
         await self._lifespan.shutdown()
 
@@ -231,6 +235,8 @@ class _Worker:
         self._signals = signals
         self._tls = tls
         self._access_log = access_log
+        #: What is waited for while the server stops.
+        self._wait = Wait(config.timeouts)
         #: Whether something that ran was cut.
         self.cut = False
 
@@ -262,7 +268,9 @@ class _Worker:
         for listener in listeners:
             listener.close()
         await self._drain(connections)
-        if not await _unless(signals.force, self._bridge.shutdown(self.cut), self._config.timeouts.shutdown):
+        self._wait.begin(deadlines.SHUTDOWN, loop.time())
+        deadline = self._wait.deadline()
+        if not await _unless(signals.force, self._bridge.shutdown(self.cut, deadline), deadline):
             self.cut = True
             _log.warning("the application was left before it had shut down")
         return 128 + signals.signum if signals.force.is_set() else 0
@@ -324,31 +332,37 @@ class _Worker:
 
     async def _drain(self, connections: Connections) -> None:
         """Let connections answer what they were asked, and cut those that are forced or take too long."""
+        loop = asyncio.get_running_loop()
         connections.drain()
-        timeout = self._config.timeouts.shutdown
-        if await _unless(self._signals.force, connections.wait_closed(), timeout):
+        self._wait.begin(deadlines.SHUTDOWN, loop.time())
+        if await _unless(self._signals.force, connections.wait_closed(), self._wait.deadline()):
             return
         self.cut = True
-        when = "at a second signal" if self._signals.force.is_set() else f"after {timeout:g} s"
+        when = "at a second signal" if self._signals.force.is_set() else f"after {self._config.timeouts.shutdown:g} s"
         _log.warning("connections cut before they were done, %s: %d", when, len(connections))
         connections.abort()
-        await _unless(self._signals.force, connections.wait_closed(), CUT_GRACE)
+        await _unless(self._signals.force, connections.wait_closed(), loop.time() + CUT_GRACE)
 
 
-async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, object], seconds: float = 0) -> bool:
-    """Whether ``work`` was completed before ``event`` was set and ``seconds`` (0: no limit) were over.
+async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, object], deadline: float = deadlines.NEVER) -> bool:
+    """Whether ``work`` was completed before ``event`` was set and before the loop's time was ``deadline``.
 
     What was not completed is cancelled.  Raises what ``work`` raises.
     """
     task = asyncio.ensure_future(work)
     watch = asyncio.ensure_future(event.wait())
-    await asyncio.wait((task, watch), timeout=seconds or None, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((task, watch), timeout=_seconds(deadline), return_when=asyncio.FIRST_COMPLETED)
     watch.cancel()
     if not task.done():
         task.cancel()
         return False
     task.result()
     return True
+
+
+def _seconds(deadline: float) -> float | None:
+    """How long it is until the loop's time is ``deadline``; None: for ever."""
+    return None if deadline == deadlines.NEVER else max(0.0, deadline - asyncio.get_running_loop().time())
 
 
 def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
