@@ -348,6 +348,11 @@ class Connection(Receiver):
         stream = self._streams.get(stream_id)
         return stream is None or not stream.pending_octets
 
+    def pending(self, stream_id: int) -> int:
+        """Octets of Data of the stream that wait to be given by :meth:`data_to_send`."""
+        stream = self._streams.get(stream_id)
+        return 0 if stream is None else stream.pending_octets
+
     @property
     def has_output(self) -> bool:
         """Whether :meth:`data_to_send` would give something."""
@@ -389,9 +394,17 @@ class Connection(Receiver):
 
     @property
     def in_frame(self) -> bool:
-        """Whether a frame or a field block of the peer's is not complete."""
+        """Whether a frame of the peer's other than DATA, or a field block, is not complete."""
         blocks = SERVER_BLOCK if self.is_client else CLIENT_BLOCK
-        return len(self._partial) > 0 or blocks[self._joint]
+        return (len(self._partial) > 0 and not self.data_frame_stream) or blocks[self._joint]
+
+    @property
+    def data_frame_stream(self) -> int:
+        """The stream whose DATA frame is not complete; 0 where there is none."""
+        partial = self._partial
+        if len(partial) < frames.HEAD_OCTETS or partial[3] != frames.DATA:
+            return 0
+        return int.from_bytes(partial[5:9], "big") & frames.LARGEST
 
     @property
     def going_away(self) -> bool:

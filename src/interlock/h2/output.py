@@ -23,6 +23,8 @@ class Output:
     """
 
     __slots__ = (
+        "_control",
+        "_ended",
         "_held",
         "_held_block",
         "_octets",
@@ -48,14 +50,18 @@ class Output:
         #: Streams that are closed by what was handed out, until somebody takes note.
         self.closed: list[Stream] = []
         self._parts: list[Any] = []
+        #: How many octets these are, and how many of them are frames that the peer has made us send.
         self._octets = 0
+        self._control = 0
+        #: Streams whose END_STREAM is among them.
+        self._ended: list[Stream] = []
         self._held: Stream | None = None
         self._held_block = b""
 
     @property
     def control_octets(self) -> int:
-        """Octets of frames other than DATA that wait to be taken."""
-        return self._octets
+        """Octets of frames that belong to no message and wait to be taken."""
+        return self._control
 
     @property
     def waits(self) -> bool:
@@ -68,6 +74,7 @@ class Output:
             self._write_held(False)
         self._parts.append(octets)
         self._octets += len(octets)
+        self._control += len(octets)
 
     def head(self, stream: Stream, fields: list[Any]) -> None:
         """The head of a message."""
@@ -98,23 +105,33 @@ class Output:
         stream.ended_by = trailers
         if not stream.pending_octets:
             self._end(stream)
-            self.released.append(stream.id)
 
     def _end(self, stream: Stream) -> None:
         """Send the end of a message that has nothing else left."""
+        self._ended.append(stream)
+        if self._held is stream and stream.ended_by is None:
+            self._write_held(True)
+            return
+        if self._held is not None:
+            self._write_held(False)
         if stream.ended_by is not None:
-            self.control(
-                frames.headers(stream.id, self.encoder.encode(write_trailers(stream.ended_by)), True, self.frame_size)
-            )
-            stream.joint = TABLE[stream.joint * N + LOCAL_TRAILERS]
+            block = self.encoder.encode(write_trailers(stream.ended_by))
+            octets = frames.headers(stream.id, block, True, self.frame_size)
         else:
-            if self._held is stream:
-                self._write_held(True)
-            else:
-                self.control(frames.head(0, frames.DATA, frames.END_STREAM, stream.id))
-            stream.joint = TABLE[stream.joint * N + LOCAL_DATA_END]
-        if CLOSED[stream.joint]:
-            self.closed.append(stream)
+            octets = frames.head(0, frames.DATA, frames.END_STREAM, stream.id)
+        self._parts.append(octets)
+        self._octets += len(octets)
+
+    def _note_ended(self) -> None:
+        """The ends of messages that were waiting are handed out now."""
+        for stream in self._ended:
+            if LOCAL_ENDING[stream.joint]:
+                event = LOCAL_DATA_END if stream.ended_by is None else LOCAL_TRAILERS
+                stream.joint = TABLE[stream.joint * N + event]
+                self.released.append(stream.id)
+                if CLOSED[stream.joint]:
+                    self.closed.append(stream)
+        self._ended.clear()
 
     def drop(self, stream: Stream) -> None:
         """What waits on the stream is not to be sent."""
@@ -138,6 +155,7 @@ class Output:
         """Nothing that waits is to be sent."""
         self._parts = []
         self._octets = 0
+        self._control = 0
         self._held = None
 
     def take(self, streams: dict[int, Stream], limit: int) -> bytes:
@@ -161,6 +179,9 @@ class Output:
             return b""
         self._parts = []
         self._octets = 0
+        self._control = 0
+        if self._ended:
+            self._note_ended()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _write_data(self, stream: Stream) -> int:
@@ -185,16 +206,15 @@ class Output:
         complete = not stream.pending_octets
         if complete:
             scheduler.remove(stream.id)
-            self.released.append(stream.id)
-            if LOCAL_ENDING[stream.joint] and stream.ended_by is None:
+            if not LOCAL_ENDING[stream.joint]:
+                self.released.append(stream.id)
+            elif stream.ended_by is None:
                 flags = frames.END_STREAM
-                stream.joint = TABLE[stream.joint * N + LOCAL_DATA_END]
-                if CLOSED[stream.joint]:
-                    self.closed.append(stream)
+                self._ended.append(stream)
         elif stream.send.available <= 0:
             scheduler.remove(stream.id)
         self._parts.append(frames.head(size, frames.DATA, flags, stream.id))
         self._parts.append(data)
         if complete and not flags and LOCAL_ENDING[stream.joint]:
-            self._end(stream)
+            self._end(stream)  # trailers
         return size + frames.HEAD_OCTETS

@@ -127,7 +127,7 @@ class Encoder:
             head += write_string(name, public=True)
         if pattern == _INDEXING:
             self._insert(field, name, size)
-        return head + write_string(value, public=pattern != _NEVER and name not in SECRET)
+        return head + write_string(value, public=name not in SECRET)
 
     def _write_size_updates(self) -> bytes:
         """The size updates that are due (RFC 7541 §6.3)."""
