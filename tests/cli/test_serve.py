@@ -237,6 +237,10 @@ def test_the_access_log_on_standard_output(tmp_path):
         (["il_apps:asgi", "--bind", "192.0.2.1:1"], "192.0.2.1:1: this machine does not have that address\n"),
         (["il_apps:asgi", "--access-log", "no/log"], "cannot write the access log no/log: No such file or directory\n"),
         (["il_apps:asgi", "--app-dir", "no"], "--app-dir no is no directory\n"),
+        (
+            ["il_apps:wsgi", "--lifespan", "on"],
+            "--lifespan on: il_apps:wsgi is a WSGI application, and these have no lifespan\n",
+        ),
     ],
 )
 def test_what_keeps_it_from_starting_is_one_line(tmp_path, arguments, message, workers):
@@ -305,6 +309,8 @@ def test_a_typo_in_an_option_is_answered_with_the_option(option):
         (["--interface", "asgi3"], "'--interface': 'asgi3' is not one of 'auto', 'wsgi', 'asgi'."),
         (["--unix-mode", "999"], "'--unix-mode': '999' is not three octal digits, such as 660."),
         (["--unix-mode", "1777"], "'1777' is not three octal digits"),
+        (["--unix-mode", "660"], "unix_mode without a unix socket among the addresses to listen on."),
+        (["--access-log-format", "combined"], "--access-log-format without --access-log."),
         (["--tls-key", "key.pem"], "a private key for TLS without its certificate."),
         (["--root-path", "app"], "the root path begins with a slash and ends without one: not 'app'."),
         (["--limit-head", "lots"], "'--limit-head': 'lots' is not a number of octets"),

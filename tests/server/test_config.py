@@ -66,6 +66,7 @@ def test_the_password_is_never_shown():
         ({"backlog": 65536}, "backlog must be at least 1 and at most 65535: 65536"),
         ({"unix_mode": 0o1777}, "three octal digits"),
         ({"unix_mode": -1}, "three octal digits"),
+        ({"unix_mode": 0o600}, "unix_mode without a unix socket"),
         ({"bind": ()}, "no address"),
         ({"bind": ("http://localhost",)}, "is none of"),
         ({"bind": (":1", ":1")}, "given twice"),

@@ -149,6 +149,9 @@ def serve(http: str, no_server_header: bool, no_date_header: bool, **options: An
     """
     for name, meant in _misspelt(os.environ):
         say(f"warning: {name} is no option of interlock: did you mean {meant}?")
+    source = click.get_current_context().get_parameter_source("access_log_format")
+    if source is not ParameterSource.DEFAULT and options["access_log"] is None:
+        raise click.UsageError("--access-log-format without --access-log.")
     limits = limits_from(options)
     timeouts = timeouts_from(options)
     try:

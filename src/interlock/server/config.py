@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from interlock.http.limits import Limits, Timeouts
-from interlock.server.sockets import Address, parse_bind
+from interlock.server.sockets import Address, UnixPath, parse_bind
 
 __all__ = [
     "ACCESS_LOG_FORMATS",
@@ -133,6 +133,8 @@ class Config:
             parse_bind(text)
         if len(set(self.bind)) < len(self.bind):
             raise ValueError("an address to listen on is given twice")
+        if self.unix_mode is not None and not any(isinstance(address, UnixPath) for address in self.addresses):
+            raise ValueError("unix_mode without a unix socket among the addresses to listen on")
         if self.tls_key is not None and self.tls_cert is None:
             raise ValueError("a private key for TLS without its certificate")
         if self.http not in HTTP_VERSIONS:

@@ -189,6 +189,8 @@ def run(
     access_log = AccessLog(config.access_log, config.access_log_format) if config.access_log is not None else None
     loop_factory = _loop_factory(config.loop)
     loaded = load(config.app or DEMO, app_dir=config.app_dir, factory=config.factory, interface=config.interface)
+    if loaded.interface != ASGI and config.lifespan == "on":
+        raise StartError(f"--lifespan on: {loaded.name} is a WSGI application, and these have no lifespan")
     _log.disabled = False  # which an application's logging.config.dictConfig does to loggers that it does not name
     context = ServerContext(
         root_path=config.root_path,
