@@ -35,6 +35,10 @@ def test_the_requests_of_the_rfc() -> None:  # C.4
     assert encoder._octets == 164
 
 
+def test_a_name_has_the_first_index_that_it_stands_at() -> None:  # C.6.1
+    assert Encoder().encode([(b":status", b"302")]).hex() == "48826402"
+
+
 def test_no_fields() -> None:
     assert Encoder().encode([]) == b""
 
