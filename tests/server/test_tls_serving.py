@@ -1,5 +1,6 @@
 """A server with TLS as its clients see it: what is agreed on, certificates for development, and new ones at SIGHUP."""
 
+import collections
 import contextlib
 import http.client
 import os
@@ -140,6 +141,17 @@ def test_a_client_that_does_not_take_its_leave_keeps_nobody(tmp_path, new_certif
 # Another certificate, at SIGHUP.
 
 
+def accepting(pid):
+    """How many descriptors of a process lead to each socket, of those to which several lead: what is accepted from."""
+    if not os.path.exists("/proc/self/fd"):
+        return []
+    links = collections.Counter()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            links[os.readlink(f"/proc/{pid}/fd/{name}")] += 1
+    return sorted(number for link, number in links.items() if link.startswith("socket:") and number > 1)
+
+
 @WORKERS
 def test_new_connections_get_the_new_certificate(tmp_path, new_certificate, trusting, loop, workers):
     new_certificate(trustme.KeyType.RSA)
@@ -148,14 +160,16 @@ def test_new_connections_get_the_new_certificate(tmp_path, new_certificate, trus
         with connected(server, trusting) as old:
             pid = get(old)
             first = serial(old)
+            before = accepting(pid)
             for nth, kind in enumerate((trustme.KeyType.ECDSA, trustme.KeyType.RSA), 1):  # another kind each time
                 new_certificate(kind)
                 server.process.send_signal(signal.SIGHUP)
                 server.line(rf"(?s)(INFO the certificate was read again.*){{{nth * workers}}}")
                 assert get(old) == pid
                 with connected(server, trusting) as new:
-                    get(new)
+                    pid_of_new = get(new)
                     assert serial(new) != first
+                assert accepting(pid) == accepting(pid_of_new) == before
                 with pytest.raises(ssl.SSLCertVerificationError), connected(server, ssl.create_default_context()):
                     pass
         assert server.stop() == 0
@@ -297,12 +311,12 @@ def test_all_workers_have_the_same_certificate_for_development(tmp_path):
     with Server(tmp_path, "il_apps:asgi", "--tls-dev", "--workers", 2).ready() as server:
         context = ssl.create_default_context(cafile=trusted(server))
         with connected(server, context) as connection:
-            killed = get(connection)
+            ended = get(connection)
             first = serial(connection)
-        os.kill(int(killed), signal.SIGKILL)
-        server.line(f"worker {killed} was killed by SIGKILL: starting another")
+        os.kill(int(ended), signal.SIGTERM)
+        server.line(f"worker {ended} ended with status 0: starting another")
         with connected(server, context) as connection:
-            assert get(connection) != killed
+            assert get(connection) != ended
             assert serial(connection) == first
         assert os.path.exists(trusted(server))
         assert server.stop() == 0
