@@ -213,6 +213,25 @@ def test_a_window_that_has_ended_announces_nothing() -> None:
     assert window.consumed(1000) == 0
 
 
+def test_a_window_is_adjusted_to_settings_that_the_peer_has_acknowledged() -> None:
+    budget = GrowthBudget(500)
+    window = ReceiveWindow(65535, 65535, budget)
+    assert window.received(1500)
+    window.adjust(1000 - 65535)
+    assert window.available == -500
+    assert not window.received(1)
+    assert window.consumed(1300) == 1300
+    assert window.available == 800
+    assert window.consumed(200) == 0
+    assert window.received(800)
+    assert window.consumed(800) == 1500  # and 500 that it has grown by
+    assert window.available == window.size == 1500
+    window.adjust(100)
+    assert window.available == window.size == 1600
+    window.end()
+    assert budget.left == 500
+
+
 def test_a_window_never_grows_beyond_what_is_legal() -> None:
     window = ReceiveWindow(2**30, 2**40)
     for _ in range(3):

@@ -131,6 +131,15 @@ def test_one_that_comes_late_does_not_find_its_turn_saved_up() -> None:
     assert frames(scheduler, SHARE - 1) == [1] * (SHARE - 1)
 
 
+def test_nor_does_one_that_comes_late_to_its_urgency() -> None:
+    scheduler = ready((1, 3, False), (9, 7, False))
+    frames(scheduler, 100)
+    scheduler.add(3, 3, False)
+    sent = [stream_id for stream_id in frames(scheduler, SHARE + 2) if stream_id != 9]
+    assert sent[: SHARE - 1] == [1] * (SHARE - 1)
+    assert sent[SHARE - 1] == 3
+
+
 def test_a_change_moves_a_stream() -> None:
     scheduler = ready((1, 3, False), (3, 3, False))
     scheduler.change(3, 0, False)

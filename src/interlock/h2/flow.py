@@ -78,14 +78,14 @@ class ReceiveWindow:
     __slots__ = ("_budget", "_ceiling", "_initial", "_taken", "available", "kept_up", "remaining", "size", "unconsumed")
 
     def __init__(self, initial: int, ceiling: int, budget: GrowthBudget | None = None) -> None:
-        self._initial: Final = initial
+        self._initial = initial
         self._ceiling: Final = min(ceiling, LARGEST_WINDOW)
         self._budget: Final = budget
         #: Octets taken by the application and not yet announced.
         self._taken = 0
         #: Octets that the peer may have sent without the application's taking them: never more than these.
         self.size = initial
-        #: Octets that the peer may send now.
+        #: Octets that the peer may send now; negative after :meth:`adjust` has made the window smaller.
         self.available = initial
         #: Octets received that the application has still to take.
         self.unconsumed = 0
@@ -121,6 +121,15 @@ class ReceiveWindow:
         self.kept_up = False
         self.available += increment
         return increment
+
+    def adjust(self, delta: int) -> None:
+        """Our SETTINGS_INITIAL_WINDOW_SIZE differs by ``delta`` from what the window was made with (RFC 9113 §6.9.2).
+
+        To be called for streams that were open before, once the peer has acknowledged it: it has done the same.
+        """
+        self._initial += delta
+        self.size += delta
+        self.available += delta
 
     def no_more(self) -> None:
         """Nothing more will come, as END_STREAM or the content length shows: nothing is announced from now on."""
