@@ -181,11 +181,11 @@ class Control(Core):
     def _read_settings(self, stream_id: int, flags: int, payload: bytes) -> None:
         """RFC 9113 §6.5."""
         if flags & frames.ACK:
-            self._their(SETTINGS_ACK)
             if stream_id:
                 raise ConnectionFault(errors.PROTOCOL_ERROR, "SETTINGS on a stream (RFC 9113 §6.5)")
             if payload:
                 raise ConnectionFault(errors.FRAME_SIZE_ERROR, "an acknowledgement with settings (RFC 9113 §6.5)")
+            self._their(SETTINGS_ACK)
             self._decoder.max_table_size = self.limits.header_table
             self._events.append(SettingsAcknowledged())
             return

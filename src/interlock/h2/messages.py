@@ -27,6 +27,7 @@ _PLAIN: Final = 0
 _INTERPRETED: Final = 1
 _FORBIDDEN: Final = 2
 _TE: Final = 3
+_COOKIE: Final = 4
 
 
 def _kind(name: bytes) -> int:
@@ -34,6 +35,8 @@ def _kind(name: bytes) -> int:
         return _FORBIDDEN
     if name == b"te":
         return _TE
+    if name == b"cookie":
+        return _COOKIE
     return _INTERPRETED if name in (b"host", b"content-length", b"expect") else _PLAIN
 
 
@@ -61,8 +64,12 @@ def _values_hold(values: list[Any]) -> bool:
 
 
 def _check_fields(fields: list[Any]) -> list[Any]:
-    """Raise :class:`StreamFault` unless all are regular fields that may stand here; give those to be interpreted."""
+    """Raise :class:`StreamFault` unless all are regular fields that may stand here; give those to be interpreted.
+
+    Several Cookie fields are made one, in the place of the first (RFC 9113 §8.2.3).
+    """
     interpreted: list[Any] = []
+    cookies = 0
     for field in fields:
         name: bytes = field[0]
         kind = _KINDS.get(name, -1)
@@ -70,6 +77,8 @@ def _check_fields(fields: list[Any]) -> list[Any]:
             continue
         if kind == _INTERPRETED:
             interpreted.append(field)
+        elif kind == _COOKIE:
+            cookies += 1
         elif kind == _FORBIDDEN:
             raise malformed(f"{excerpt(name)} has no place in HTTP/2 (RFC 9113 §8.2.2)")
         elif kind == _TE:
@@ -82,7 +91,16 @@ def _check_fields(fields: list[Any]) -> list[Any]:
             raise malformed(f"illegal field name {excerpt(name)} (RFC 9113 §8.2.1)")
     if fields and not _values_hold([field[1] for field in fields]):
         raise malformed("an illegal field value (RFC 9113 §8.2.1)")
+    if cookies > 1:
+        _join_cookies(fields)
     return interpreted
+
+
+def _join_cookies(fields: list[Any]) -> None:
+    crumbs = [index for index, field in enumerate(fields) if field[0] == b"cookie"]
+    fields[crumbs[0]] = (b"cookie", b"; ".join([fields[index][1] for index in crumbs]))
+    for index in reversed(crumbs[1:]):
+        del fields[index]
 
 
 def read_request(fields: list[Any], stream_id: int, extended_connect: bool) -> Request:
