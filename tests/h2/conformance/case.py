@@ -33,15 +33,20 @@ class Case:
     run: Callable[[Client], None]
     #: Whether the connection has begun when the function is called.
     start: bool
-    #: Where it runs: with the engine alone, or with a server too.
-    engine_only: bool
+    #: Where it runs: with the engine alone, with a server, or with both.
+    engine: bool
+    server: bool
 
 
 _CASES: list[Case] = []
 
 
 def case(
-    *sections: str, start: bool = True, engine_only: bool = False, each: Mapping[str, Any] | Sequence[str] | None = None
+    *sections: str,
+    start: bool = True,
+    engine: bool = True,
+    server: bool = True,
+    each: Mapping[str, Any] | Sequence[str] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a case; with ``each``, one for every value, which is the function's second argument."""
 
@@ -55,7 +60,7 @@ def case(
                 (f"{name}[{key}]", partial(_with, function, value if isinstance(each, Mapping) else key))
                 for key, value in values.items()
             ]
-        _CASES.extend(Case(label, sections, run, start, engine_only) for label, run in variants)
+        _CASES.extend(Case(label, sections, run, start, engine, server) for label, run in variants)
         return function
 
     return register

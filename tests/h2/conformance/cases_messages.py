@@ -324,7 +324,6 @@ VALUES: dict[str, tuple[str, bytes]] = {
     "authority-with-fragment": (":authority", b"localhost#x"),
     "authority-with-space": (":authority", b"local host"),
     "authority-with-bad-port": (":authority", b"localhost:http"),
-    "authority-of-two": (":authority", b"localhost,example.org"),
     "authority-with-bracket": (":authority", b"[::1"),
 }
 

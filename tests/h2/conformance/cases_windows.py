@@ -248,7 +248,7 @@ def what_comes_for_a_closed_stream_is_given_back(client: Client) -> None:
         client.fail(f"{client.credit[0]} octets of the connection's window are lost")
 
 
-@case("9113 §6.9.1", engine_only=True)
+@case("9113 §6.9.1", server=False)
 def more_than_the_stream_window(client: Client) -> None:
     """DATA beyond what was allowed is an error (RFC 9113 §6.9)."""
     initial = client.server_settings.get(raw.INITIAL_WINDOW_SIZE, 65535)
@@ -257,18 +257,3 @@ def more_than_the_stream_window(client: Client) -> None:
     for _ in range(initial // 16384 + 1):
         client.send(raw.data(1, bytes(16384)))
     client.expect_reset(1, raw.FLOW_CONTROL_ERROR, also=(raw.FLOW_CONTROL_ERROR,))
-
-
-@case("9113 §6.9.1", engine_only=True)
-def more_than_the_connection_window(client: Client) -> None:
-    client.keeping = True
-    initial = client.server_settings.get(raw.INITIAL_WINDOW_SIZE, 65535)
-    left = 65535 - client.credit.get(0, 0)
-    stream = 1
-    while left >= 0:
-        client.upload(stream)
-        for _ in range(initial // 16384):
-            client.send(raw.data(stream, bytes(16384)))
-            left -= 16384
-        stream += 2
-    client.expect_goaway(raw.FLOW_CONTROL_ERROR)

@@ -34,7 +34,7 @@ class SocketClient(Client):
         """Send all of it, and read meanwhile, so that two full buffers cannot wait for each other."""
         deadline = time.monotonic() + PATIENCE
         view = memoryview(octets)
-        while len(view) and not self._gone:
+        while view and not self._gone:
             try:
                 view = view[self._socket.send(view[:65536]) :]
                 deadline = time.monotonic() + PATIENCE
