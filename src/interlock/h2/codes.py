@@ -88,12 +88,11 @@ _ALL: Final = range(len(CONNECTION.joints))
 #: Per joint state: whether the client's preface and first SETTINGS are there, and the server's.
 CLIENT_BEGUN: Final = [CONNECTION.state(j, "client") not in ("START", "PREFACE") for j in _ALL]
 SERVER_BEGUN: Final = [CONNECTION.state(j, "server") != "START" for j in _ALL]
+#: Per joint state: whether the client's preface is still to come.
+PREFACE_DUE: Final = [CONNECTION.state(j, "client") == "START" for j in _ALL]
 #: Per joint state: whether an end will take no more streams than it has named.
 CLIENT_GOING: Final = [CONNECTION.state(j, "client") in ("GOING_AWAY", "CLOSED", "ERROR") for j in _ALL]
 SERVER_GOING: Final = [CONNECTION.state(j, "server") in ("GOING_AWAY", "CLOSED", "ERROR") for j in _ALL]
-#: Per joint state: whether an end has said that it will send nothing more, or must not.
-CLIENT_OVER: Final = [CONNECTION.state(j, "client") in ("CLOSED", "ERROR") for j in _ALL]
-SERVER_OVER: Final = [CONNECTION.state(j, "server") in ("CLOSED", "ERROR") for j in _ALL]
 #: Per joint state: whether an end waits for the acknowledgement of its SETTINGS.
 CLIENT_PENDING: Final = [CONNECTION.state(j, "client_settings") == "PENDING" for j in _ALL]
 SERVER_PENDING: Final = [CONNECTION.state(j, "server_settings") == "PENDING" for j in _ALL]

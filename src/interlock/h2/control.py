@@ -187,6 +187,10 @@ class Control(Core):
                 raise ConnectionFault(errors.FRAME_SIZE_ERROR, "an acknowledgement with settings (RFC 9113 §6.5)")
             self._their(SETTINGS_ACK)
             self._decoder.max_table_size = self.limits.header_table
+            for stream in self._streams.values():
+                if stream.early:
+                    stream.early = False
+                    stream.receive.adjust(self._window - frames.DEFAULT_WINDOW)
             self._events.append(SettingsAcknowledged())
             return
         first = not self._they_have_begun[self._joint]

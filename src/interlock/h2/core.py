@@ -181,7 +181,8 @@ class Core:
     def _new_stream(self, stream_id: int) -> Stream:
         """A stream that opens now."""
         window = self._window
-        if window < frames.DEFAULT_WINDOW and self._our_settings_pending[self._joint]:
+        early = not self.is_client and window < frames.DEFAULT_WINDOW and self._our_settings_pending[self._joint]
+        if early:
             window = frames.DEFAULT_WINDOW  # the peer may not know of ours yet
         stream = Stream(
             stream_id,
@@ -190,6 +191,7 @@ class Core:
             max(self.limits.window_ceiling, window),
             self._growth,
         )
+        stream.early = early
         self._streams[stream_id] = stream
         return stream
 

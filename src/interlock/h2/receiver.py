@@ -13,6 +13,7 @@ from interlock.h2.codes import (
     CONTINUATION_END,
     FRAME,
     OPEN_STREAM,
+    PREFACE_DUE,
     REMOTE_ACCEPT,
     REMOTE_CONNECT,
     REMOTE_DATA,
@@ -119,7 +120,7 @@ class Receiver(Control):
         octets = self._octets
         at = self._at
         available = len(octets) - at
-        if self._need == len(frames.PREFACE):
+        if PREFACE_DUE[self._joint]:
             return self._read_preface(octets, available)
         if available < frames.HEAD_OCTETS:
             self._keep(octets, at, frames.HEAD_OCTETS)
@@ -197,14 +198,14 @@ class Receiver(Control):
                 self._spend_allowed("tiny DATA frames")
         elif not end:
             self._spend(1, "empty DATA frames")
-        if octets != content:
-            self._spend_allowed("padded frames")
-            self._take(stream, octets - content)
         receive = stream.receive
         if receive.remaining >= 0:
             receive.remaining -= content
             if receive.remaining < 0 or (end and receive.remaining):
                 raise StreamFault(errors.PROTOCOL_ERROR, "content that its Content-Length belies (RFC 9113 §8.1.1)")
+        if octets != content:
+            self._spend_allowed("padded frames")
+            self._take(stream, octets - content)
         if stream.discarded:
             self._take(stream, content)
         elif content:

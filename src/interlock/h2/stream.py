@@ -16,6 +16,7 @@ class Stream:
         "body",
         "counted",
         "discarded",
+        "early",
         "ended_by",
         "id",
         "incremental",
@@ -60,5 +61,7 @@ class Stream:
         self.released = False
         #: Whether what comes on it is dropped.
         self.discarded = False
+        #: Whether its window has the default size, since the peer does not know of ours (RFC 9113 §6.9.2).
+        self.early = False
         self.urgency = 3
         self.incremental = False
