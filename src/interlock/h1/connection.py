@@ -12,7 +12,6 @@ from interlock.h1.codes import (
     CLIENT_CLOSED,
     CLIENT_DATA,
     CLIENT_END,
-    CLIENT_ERROR,
     CLIENT_STATE,
     CLOSED,
     CONNECT_PROPOSED,
@@ -29,11 +28,9 @@ from interlock.h1.codes import (
     RESPONSE_CLOSE,
     SEND_BODY,
     SEND_RESPONSE,
-    SENTINELS,
     SERVER_CLOSED,
     SERVER_DATA,
     SERVER_END,
-    SERVER_ERROR,
     SERVER_STATE,
     SWITCH_CONNECT,
     SWITCH_UPGRADE,
@@ -41,6 +38,7 @@ from interlock.h1.codes import (
     TABLE,
     N,
 )
+from interlock.h1.ends import Ends
 from interlock.h1.framing import (
     BY_CHUNKS,
     BY_LENGTH,
@@ -60,6 +58,7 @@ from interlock.h1.tables import SYSTEM
 from interlock.h1.write import LAST_CHUNK, chunk_line, request_head
 from interlock.http.errors import LocalProtocolError, RemoteProtocolError, remote
 from interlock.http.events import (
+    NO_HEADERS,
     ConnectionClosed,
     Data,
     EndOfMessage,
@@ -68,6 +67,7 @@ from interlock.http.events import (
     Request,
     Response,
     check_request,
+    received_request,
 )
 from interlock.http.fields import CHUNKED, CLOSE, EXPECT_CONTINUE, UPGRADE, Headers
 from interlock.http.leniency import STRICT, Leniency
@@ -84,7 +84,7 @@ _LIMITS: Final = Limits()
 _END: Final = EndOfMessage()
 
 
-class Connection:
+class Connection(Ends):
     """One HTTP/1.1 connection, seen from one end.
 
     ``our_role``: :data:`CLIENT` or :data:`SERVER`.  ``max_incomplete_event_size``: if given, the limit of the start
@@ -95,29 +95,21 @@ class Connection:
         "_body",
         "_buffer",
         "_chunks",
-        "_joint",
         "_last_section",
         "_left",
         "_length",
         "_leniency",
         "_limits",
-        "_most",
         "_most_content",
-        "_most_fields",
-        "_our",
         "_request_line",
         "_section",
         "_send_body",
         "_send_left",
-        "_server",
         "_start",
         "_status_line",
-        "_their",
         "client_is_waiting_for_100_continue",
-        "our_role",
         "request_method",
         "their_http_version",
-        "their_role",
     )
 
     def __init__(
@@ -132,8 +124,8 @@ class Connection:
             raise ValueError(f"expected CLIENT or SERVER, not {our_role!r}")
         if our_role is SERVER and (leniency.obs_fold or leniency.repeated_content_length):
             raise ValueError("a server does not take obs_fold or repeated_content_length: these flags are for clients")
-        self.our_role: Final = our_role
-        self.their_role: Final = CLIENT if our_role is SERVER else SERVER
+        self.our_role = our_role
+        self.their_role = CLIENT if our_role is SERVER else SERVER
         #: The version of the peer's last message head, or None before there was one.
         self.their_http_version: bytes | None = None
         #: Whether the client has said ``Expect: 100-continue`` and neither end has gone on since.
@@ -145,13 +137,11 @@ class Connection:
         if max_incomplete_event_size is not None:
             limits = Limits(request_line=max_incomplete_event_size, head=max_incomplete_event_size)
         self._limits: Final = limits
-        self._most: Final = limits.head
-        self._most_fields: Final = limits.fields
         self._most_content: Final = limits.body
         self._leniency: Final = leniency
-        self._server: Final = our_role is SERVER
-        self._our: Final = SERVER_STATE if our_role is SERVER else CLIENT_STATE
-        self._their: Final = CLIENT_STATE if our_role is SERVER else SERVER_STATE
+        self._server = our_role is SERVER
+        self._our = SERVER_STATE if our_role is SERVER else CLIENT_STATE
+        self._their = CLIENT_STATE if our_role is SERVER else SERVER_STATE
         self._joint = SYSTEM.initial
         self._buffer: Final = ReceiveBuffer()
         # The head on its way in.
@@ -169,28 +159,7 @@ class Connection:
         self._send_body = BY_LENGTH
         self._send_left = 0
 
-    # -- states
-
-    @property
-    def our_state(self) -> Sentinel:
-        """The state of our machine."""
-        return SENTINELS[self._our[self._joint]]
-
-    @property
-    def their_state(self) -> Sentinel:
-        """The state of the peer's machine."""
-        return SENTINELS[self._their[self._joint]]
-
-    @property
-    def states(self) -> dict[Sentinel, Sentinel]:
-        """The states of both ends, by role."""
-        client, server = SENTINELS[CLIENT_STATE[self._joint]], SENTINELS[SERVER_STATE[self._joint]]
-        return {CLIENT: client, SERVER: server}
-
-    @property
-    def machines(self) -> dict[str, str]:
-        """The states of all five machines, by the names that :mod:`interlock.h1.tables` has for them."""
-        return SYSTEM.states(self._joint)
+    # -- what is going on
 
     @property
     def they_are_waiting_for_100_continue(self) -> bool:
@@ -232,19 +201,6 @@ class Connection:
             our = self._our[self._joint]
             return "nothing" if our == CLOSED or our == ERROR else "application"
         return "application"
-
-    def _advance(self, event: int) -> None:
-        """Take the event to the tables."""
-        joint = TABLE[self._joint * N + event]
-        if joint < 0:
-            raise SYSTEM.illegal(self._joint, event)
-        self._joint = joint
-
-    def _their_error(self) -> None:
-        self._advance(CLIENT_ERROR if self._server else SERVER_ERROR)
-
-    def _our_error(self) -> None:
-        self._advance(SERVER_ERROR if self._server else CLIENT_ERROR)
 
     def start_next_cycle(self) -> None:
         """Get ready for the next request and response.  Legal when both ends are DONE (RFC 9112 §9.3)."""
@@ -307,20 +263,21 @@ class Connection:
         return self._section is None and not self._start.begun and self._buffer.empty()
 
     def _read_request(self) -> Event | None:
+        buffer = self._buffer
         section = self._section
         parsed = self._request_line
         if section is None:
-            line = self._start.read(self._buffer)
+            line = self._start.read(buffer)
             if line is None:
                 return None
             parsed = parse_request_line(line, self._leniency.obs_text_in_target)
-            self._request_line = parsed
             section = self._last_section
-            if section is None or not section.repeated(self._buffer):
-                section = FieldSection(self._most, self._most_fields, self._leniency)
+            if section is None or not section.repeated(buffer):
+                self._request_line = parsed
+                section = FieldSection(self._limits, self._leniency)
                 self._section = section
         if self._section is not None:
-            if not section.read(self._buffer):
+            if not section.read(buffer):
                 return None
             self._section = None
             self._last_section = section if section.kept else None
@@ -334,29 +291,32 @@ class Connection:
             raise
         self.their_http_version = version
         check_request(method, version, headers, origin)
-        if self._most_content is not None and headers.content_length > self._most_content:
+        length = headers.content_length
+        if self._most_content is not None and length > self._most_content:
             raise self._refuse_length()
-        request = Request(method=method, headers=(), target=target, http_version=version, _parsed=headers)
-        self._advance_request(request)
+        self._advance_request(method, version, headers.flags)
         if headers.flags & CHUNKED:
             self._expect_chunks(section)
         else:
-            self._expect_length(headers.content_length)
-        return request
+            self._body = BY_LENGTH
+            self._length = self._left = length if length > 0 else 0
+        return received_request(method, target, version, headers)
 
-    def _advance_request(self, request: Request) -> None:
+    def _advance_request(self, method: bytes, version: bytes, flags: int) -> None:
         """Take a Request, the client's, to the tables, and note what its response depends on."""
-        flags = request.headers.flags
         event = REQUEST
-        old = request.http_version == b"1.0"
+        old = version == b"1.0"
         if old or flags & CLOSE:
             event += 1
-        if request.method == b"CONNECT":
+        if method == b"CONNECT":
             event += 2
         if flags & UPGRADE and not old:
             event += 4
-        self._advance(event)
-        self.request_method = request.method
+        joint = TABLE[self._joint * N + event]
+        if joint < 0:
+            raise SYSTEM.illegal(self._joint, event)
+        self._joint = joint
+        self.request_method = method
         self.client_is_waiting_for_100_continue = flags & EXPECT_CONTINUE != 0 and not old
 
     def _refuse_length(self) -> LocalProtocolError:
@@ -373,7 +333,7 @@ class Connection:
     def _expect_chunks(self, section: FieldSection) -> None:
         self._body = BY_CHUNKS
         self._chunks = ChunkedReader(
-            self._limits, FieldSection(self._most, self._most_fields, self._leniency, section.size, section.count)
+            self._limits, FieldSection(self._limits, self._leniency, section.size, section.count)
         )
 
     def _read_response(self) -> Event | None:
@@ -383,7 +343,7 @@ class Connection:
             if line is None:
                 return None
             self._status_line = parse_status_line(line)
-            section = FieldSection(self._most, self._most_fields, self._leniency)
+            section = FieldSection(self._limits, self._leniency)
             self._section = section
         if not section.read(self._buffer):
             return None
@@ -424,10 +384,13 @@ class Connection:
             self.client_is_waiting_for_100_continue = False
 
     def _advance_response(self, status_code: int, close: bool) -> None:
+        event = RESPONSE_CLOSE if close else RESPONSE
         if status_code < 300 and CONNECT_PROPOSED[self._joint]:
-            self._advance(SWITCH_CONNECT)
-        else:
-            self._advance(RESPONSE_CLOSE if close else RESPONSE)
+            event = SWITCH_CONNECT
+        joint = TABLE[self._joint * N + event]
+        if joint < 0:
+            raise SYSTEM.illegal(self._joint, event)
+        self._joint = joint
         self.client_is_waiting_for_100_continue = False
 
     def _read_body(self) -> Event | None:
@@ -450,11 +413,14 @@ class Connection:
             if self._buffer.closed:
                 raise RemoteProtocolError(self._incomplete())
             return None
-        if type(event) is EndOfMessage:
-            self._chunks = None
-            self._advance(CLIENT_END if self._server else SERVER_END)
+        if type(event) is Data:
+            kind = CLIENT_DATA if self._server else SERVER_DATA
         else:
-            self._advance(CLIENT_DATA if self._server else SERVER_DATA)
+            kind = CLIENT_END if self._server else SERVER_END
+        joint = TABLE[self._joint * N + kind]
+        if joint < 0:
+            raise SYSTEM.illegal(self._joint, kind)
+        self._joint = joint
         if self._server:
             self.client_is_waiting_for_100_continue = False
         return event
@@ -484,31 +450,61 @@ class Connection:
 
         Raises :class:`LocalProtocolError` for an event that the state does not allow; our state is ERROR after that.
         """
-        parts = self.send_with_data_passthrough(event)
-        if parts is None:
-            return None
-        if len(parts) == 1:
-            octets: bytes = parts[0]
-            return octets
-        return b"".join(parts)
+        if type(event) is not Data:
+            return self._send(event)
+        data = event.data
+        line = self._begin_data(data)
+        if line:
+            return b"".join((line, data, b"\r\n"))
+        return data if type(data) is bytes else b"".join((data,))
 
     def send_with_data_passthrough(self, event: Event) -> list[Any] | None:
         """As :meth:`send`, in pieces; the data of a :class:`Data` is one of them, as it is."""
-        if self._our[self._joint] == ERROR:
-            raise LocalProtocolError("Can't send data when our state is ERROR")
+        if type(event) is not Data:
+            octets = self._send(event)
+            if octets is None:
+                return None
+            return [octets] if octets else []
+        line = self._begin_data(event.data)
+        if line:
+            return [line, event.data, b"\r\n"]
+        return [event.data] if self._send_body != BY_CHUNKS else []
+
+    def _begin_data(self, data: Any) -> bytes:
+        """Take a Data, ours, to the tables.  Returns the line that begins its chunk, or b"" where it is none."""
+        event = SERVER_DATA if self._server else CLIENT_DATA
+        joint = TABLE[self._joint * N + event]
         try:
-            if type(event) is Data:
-                self._advance(SERVER_DATA if self._server else CLIENT_DATA)
-                return self._send_data(event.data)
+            if joint < 0:
+                raise self._illegal(event)
+            self._joint = joint
+            size = len(data)
+            if self._send_body == BY_LENGTH:
+                if size > self._send_left:
+                    raise LocalProtocolError(
+                        "Too much data for declared Content-Length, or for a message that has no content"
+                    )
+                self._send_left -= size
+        except BaseException:
+            self._our_error()
+            raise
+        if not self._server:
+            self.client_is_waiting_for_100_continue = False
+        return chunk_line(size) if size and self._send_body == BY_CHUNKS else b""
+
+    def _send(self, event: Event) -> bytes | None:
+        """The octets of an event of ours that is no Data; None for :class:`ConnectionClosed`."""
+        try:
             if type(event) is EndOfMessage:
-                self._advance(SERVER_END if self._server else CLIENT_END)
                 return self._send_end(event.headers)
+            if self._our[self._joint] == ERROR:
+                raise self._illegal(0)
             if type(event) is Response and self._server:
-                return [self._send_response(event)]
+                return self._send_response(event)
             if type(event) is InformationalResponse and self._server:
-                return [self._send_informational(event)]
+                return self._send_informational(event)
             if type(event) is Request and not self._server:
-                return [self._send_request(event)]
+                return self._send_request(event)
             if type(event) is ConnectionClosed:
                 self._advance(SERVER_CLOSED if self._server else CLIENT_CLOSED)
                 return None
@@ -531,7 +527,7 @@ class Connection:
     def _send_request(self, request: Request) -> bytes:
         if request.http_version != b"1.1":
             raise LocalProtocolError("only HTTP/1.1 is sent")
-        self._advance_request(request)
+        self._advance_request(request.method, b"1.1", request.headers.flags)
         if request.headers.flags & CHUNKED:
             self._send_body = BY_CHUNKS
         else:
@@ -545,7 +541,7 @@ class Connection:
             raise LocalProtocolError("only HTTP/1.1 is sent")
         status_code = response.status_code
         joint = self._joint
-        head, framing, left, close = response_head(
+        head, self._send_body, self._send_left, close = response_head(
             response,
             self.request_method,
             self.their_http_version,
@@ -553,8 +549,6 @@ class Connection:
             PERSISTENT[joint],
         )
         self._advance_response(status_code, close)
-        self._send_body = framing
-        self._send_left = left
         return head
 
     @property
@@ -567,29 +561,20 @@ class Connection:
         """Whether only our closing ends the message on its way out (RFC 9112 §6.3)."""
         return self._send_body == UNTIL_CLOSE and self._our[self._joint] == SEND_BODY
 
-    def _send_data(self, data: Any) -> list[Any]:
-        if not self._server:
-            self.client_is_waiting_for_100_continue = False
-        size = len(data)
-        if self._send_body == BY_CHUNKS:
-            return [chunk_line(size), data, b"\r\n"] if size else []
-        if self._send_body == BY_LENGTH:
-            if size > self._send_left:
-                raise LocalProtocolError(
-                    "Too much data for declared Content-Length, or for a message that has no content"
-                )
-            self._send_left -= size
-        return [data]
-
-    def _send_end(self, trailers: Headers) -> list[bytes]:
+    def _send_end(self, trailers: Headers) -> bytes:
+        event = SERVER_END if self._server else CLIENT_END
+        joint = TABLE[self._joint * N + event]
+        if joint < 0:
+            raise self._illegal(event)
+        self._joint = joint
         if not self._server:
             self.client_is_waiting_for_100_continue = False
         if self._send_body == BY_CHUNKS:
-            return [LAST_CHUNK + trailers.wire]
+            return LAST_CHUNK + trailers.wire
         if self._send_left > 0 and self._send_body == BY_LENGTH:
             raise LocalProtocolError(
                 f"Too little data for declared Content-Length: {self._send_left} octets are missing"
             )
-        if len(trailers):
+        if trailers is not NO_HEADERS and len(trailers):
             raise LocalProtocolError("trailers need the chunked transfer coding (RFC 9112 §7.1.2)")
-        return []
+        return b""

@@ -84,6 +84,8 @@ def response_head(
     elif headers.content_length >= 0 and not flags & CHUNKED:
         if method != b"HEAD":
             left = headers.content_length
+        if persistent and not close:  # as most are: nothing to add, nothing to leave out
+            return status_line(status_code, response.reason) + headers.wire, BY_LENGTH, left, False
     else:
         # Content of unknown length: chunked for who understands it, otherwise until we close.
         if version != b"1.1":

@@ -9,13 +9,15 @@ from typing import Final
 
 from interlock.h1.buffer import ReceiveBuffer
 from interlock.http.errors import LocalProtocolError, excerpt
-from interlock.http.fields import Headers, field_name
+from interlock.http.fields import Headers, field_name, parsed_section
 from interlock.http.leniency import Leniency
+from interlock.http.limits import Limits
 from interlock.http.names import INTERPRETED, KNOWN_NAMES, PLAIN_NAMES
 from interlock.http.octets import (
     DIGIT,
     FIELD_VALUE,
     TCHAR,
+    FieldLines,
     outside,
     split_field_lines,
     within,
@@ -70,11 +72,35 @@ def _version(octets: bytes) -> bytes:
     raise LocalProtocolError(f"bad HTTP version {excerpt(octets)} (RFC 9112 §2.3)")
 
 
-def parse_request_line(line: bytes, obs_text: bool) -> tuple[bytes, bytes, bytes, bytes]:
+#: What a request line says: method, target, version, what :func:`~interlock.http.target.check_target` says of the target.
+RequestLine = tuple[bytes, bytes, bytes, bytes]
+
+#: Request lines that were read before: at most _MOST_LINES, of at most _LONGEST_LINE octets, and none with a query, which
+#: seldom comes again and may hold a secret.
+_REQUEST_LINES: Final[dict[bytes, RequestLine]] = {}
+_MOST_LINES: Final = 512
+_LONGEST_LINE: Final = 128
+
+
+def parse_request_line(line: bytes, obs_text: bool) -> RequestLine:
     """``method SP request-target SP HTTP-version``, exactly (RFC 9112 §3).
 
-    Returns (method, target, version, what :func:`~interlock.http.target.check_target` says of the target).
+    ``obs_text`` lets octets from 0x80 stand in the target.
     """
+    if obs_text:
+        return _parse_request_line(line, True)
+    known = _REQUEST_LINES.get(line)
+    if known is not None:
+        return known
+    parsed = _parse_request_line(line, False)
+    if len(line) <= _LONGEST_LINE and line.find(b"?") < 0:
+        if len(_REQUEST_LINES) >= _MOST_LINES:
+            _REQUEST_LINES.clear()
+        _REQUEST_LINES[line] = parsed
+    return parsed
+
+
+def _parse_request_line(line: bytes, obs_text: bool) -> RequestLine:
     try:
         parts = line.split(b" ")
         if len(parts) != 3:
@@ -234,27 +260,22 @@ class FieldSection:
         "_headers",
         "_items",
         "_leniency",
-        "_most",
-        "_most_fields",
-        "_obs_fold",
+        "_limits",
+        "_names",
         "_octets",
         "_special",
         "_start",
-        "_written",
         "count",
         "size",
     )
 
-    def __init__(self, most: int, most_fields: int, leniency: Leniency, size: int = 0, count: int = 0) -> None:
-        """``most``: octets that the section may have.  ``most_fields``: how many fields."""
-        self._most: Final = most
-        self._most_fields: Final = most_fields
+    def __init__(self, limits: Limits, leniency: Leniency, size: int = 0, count: int = 0) -> None:
+        self._limits: Final = limits
         self._leniency: Final = leniency
-        self._obs_fold: Final = leniency.obs_fold
         self._start: LineStart | None = None
-        self._written: list[tuple[bytes, bytes]] = []
+        #: The names as they were written, the fields, and those of them that have to be interpreted.
+        self._names: list[bytes] = []
         self._items: list[tuple[bytes, bytes]] = []
-        #: The fields that have to be interpreted.
         self._special: list[tuple[bytes, bytes]] = []
         self._octets = b""
         self._headers: Headers | None = None
@@ -278,9 +299,9 @@ class FieldSection:
                 self._start = None
                 data = buffer.data
                 pos = buffer.pos
-            if self._obs_fold:
+            if self._leniency.obs_fold:
                 if not _unfold(buffer):
-                    if len(buffer.data) > self._most:
+                    if len(buffer.data) > self._limits.head:
                         raise LocalProtocolError("field section too long", 431)
                     return False
                 data = buffer.data
@@ -290,7 +311,7 @@ class FieldSection:
             # wrong, over requests that are piled up, would have to be gone again for each.)
             if pos and len(data) - pos <= _GUESS and data.endswith(b"\r\n\r\n"):
                 end = len(data) - 4
-                lines = split_field_lines(data, pos - 2, end + 2) if end > pos else None
+                lines = split_field_lines(data, pos - 2, end + 2, PLAIN_NAMES) if end > pos else None
                 if lines is not None:
                     self._add(data, pos, end, lines)
                     buffer.pos = len(data)
@@ -337,7 +358,7 @@ class FieldSection:
 
     def _room(self) -> int:
         """Octets that the next line may have.  The empty line that ends the section has always room."""
-        return max(0, self._most - self.size - 2)
+        return max(0, self._limits.head - self.size - 2)
 
     def _examine(self, buffer: ReceiveBuffer) -> None:
         """Look at what has come of a line that is not complete."""
@@ -348,31 +369,32 @@ class FieldSection:
     def _take(self, data: bytes, pos: int, end: int) -> None:
         """Validate and add the lines from ``pos`` to ``end``, which is where the CRLF of the last of them is."""
         if pos:
-            lines = split_field_lines(data, pos - 2, end + 2)
+            lines = split_field_lines(data, pos - 2, end + 2, PLAIN_NAMES)
         else:
-            lines = split_field_lines(b"\r\n" + data[: end + 2], 0, end + 4)
+            lines = split_field_lines(b"\r\n" + data[: end + 2], 0, end + 4, PLAIN_NAMES)
         if lines is None:
             self._refuse(data, pos, end)
         else:
             self._add(data, pos, end, lines)
 
-    def _add(self, data: bytes, pos: int, end: int, lines: list[tuple[bytes, bytes]]) -> None:
-        """Validate the names of ``lines``, and add them."""
+    def _add(self, data: bytes, pos: int, end: int, lines: FieldLines) -> None:
+        """Validate those names of ``lines`` that are not known to be good, and add them."""
+        names, items, unusual = lines
         size = self.size + end - pos + 2
-        if size > self._most or self.count + len(lines) > self._most_fields:
+        count = self.count + len(names)
+        if size > self._limits.head or count > self._limits.fields:
             self._refuse(data, pos, end)
-        self.size = size
-        self.count += len(lines)
-        items = self._items
-        for name, value in lines:
-            lower = PLAIN_NAMES.get(name)
-            if lower is None:
-                lower = self._unusual(name, value)
-            items.append((lower, value))
-        if self._written:
-            self._written.extend(lines)
+        for at in unusual:
+            value = items[at][1]
+            items[at] = (self._unusual(names[at], value), value)
+        if self._names:
+            self._names.extend(names)
+            self._items.extend(items)
         else:
-            self._written = lines
+            self._names = names
+            self._items = items
+        self.size = size
+        self.count = count
 
     def _unusual(self, name: bytes, value: bytes) -> bytes:
         """The lower-case form of a name that is to be interpreted, or that is not a known one."""
@@ -393,8 +415,8 @@ class FieldSection:
         """Raise for what is wrong first in the complete lines from ``pos`` to ``end``."""
         for line in data[pos:end].split(b"\r\n"):
             check_line(line, self._room(), 431, "field section")
-            if self.count == self._most_fields:
-                raise LocalProtocolError(f"more than {self._most_fields} fields", 431)
+            if self.count == self._limits.fields:
+                raise LocalProtocolError(f"more than {self._limits.fields} fields", 431)
             if line[:1] in (b" ", b"\t"):
                 raise _folded()
             name, colon, value = line.partition(b":")
@@ -411,7 +433,7 @@ class FieldSection:
         if self._headers is None:
             if self._leniency.repeated_content_length and self._special:
                 self._fold_content_length()
-            self._headers = Headers((), trailers=trailers, _parsed=(self._written, self._items, self._special))
+            self._headers = parsed_section(self._names, self._items, self._special, trailers)
         return self._headers
 
     def _fold_content_length(self) -> None:
@@ -423,9 +445,8 @@ class FieldSection:
         only = (b"content-length", values.pop())
         for i in reversed(places[1:]):
             del self._items[i]
-            del self._written[i]
+            del self._names[i]
         self._items[places[0]] = only
-        self._written[places[0]] = (self._written[places[0]][0], only[1])
         self._special = [field for field in self._special if field[0] != b"content-length"]
         self._special.append(only)
 

@@ -8,8 +8,9 @@ HTTP/1.1.
 from typing import Any, Final, cast
 
 from interlock.http.errors import LocalProtocolError, excerpt
-from interlock.http.fields import CHUNKED, EXPECT_UNKNOWN, Headers, Octets, RawFields, octets_of
-from interlock.http.octets import FIELD_VALUE, REG_NAME, TCHAR, within
+from interlock.http.fields import CHUNKED, EXPECT_UNKNOWN, Headers, Octets, RawFields, headers_of, octets_of
+from interlock.http.octets import COMPILED, FIELD_VALUE, REG_NAME, TCHAR, within
+from interlock.http.status import REASONS
 from interlock.http.target import check_authority, check_target, same_authority
 
 __all__ = [
@@ -23,6 +24,9 @@ __all__ = [
 ]
 
 _VERSIONS: Final = (b"1.1", b"1.0", b"2")
+
+#: Reasons that need no check.
+_REASONS: Final = frozenset((b"", *REASONS.values()))
 
 
 class Event:
@@ -84,7 +88,7 @@ class Request(Event):
             self.stream_id = stream_id
             return
         self.method = octets_of(method, "method")
-        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.headers = headers_of(headers)
         self.target = octets_of(target, "target")
         self.http_version = _http_version(http_version)
         self.stream_id = stream_id
@@ -104,6 +108,37 @@ class Request(Event):
         ]
 
 
+def received_request(method: bytes, target: bytes, http_version: bytes, headers: Headers) -> Request:
+    """A Request whose parts an engine has validated, by :func:`check_request` among others."""
+    if COMPILED:  # a plain call of a function in C; interpreted, keywords would cost more than all the rest
+        return Request(method=method, headers=(), target=target, http_version=http_version, _parsed=headers)
+    request = Request.__new__(Request)
+    request.method = method
+    request.headers = headers
+    request.target = target
+    request.http_version = http_version
+    request.stream_id = 0
+    request.scheme = b""
+    request.protocol = b""
+    return request
+
+
+#: Host values that were found to be good: at most _MOST_HOSTS, of at most _LONGEST_HOST octets.
+_HOSTS: Final[set[bytes]] = set()
+_MOST_HOSTS: Final = 256
+_LONGEST_HOST: Final = 64
+
+
+def check_host(host: bytes) -> None:
+    """Raise :class:`LocalProtocolError` unless the value of Host, which is not empty, is an authority."""
+    if not within(host, REG_NAME):
+        check_authority(host)
+    if len(host) <= _LONGEST_HOST:
+        if len(_HOSTS) >= _MOST_HOSTS:
+            _HOSTS.clear()
+        _HOSTS.add(host)
+
+
 def check_request(method: bytes, http_version: bytes, headers: Headers, origin: bytes) -> None:
     """Raise :class:`LocalProtocolError` unless the fields of a request agree with each other and with its target.
 
@@ -115,11 +150,11 @@ def check_request(method: bytes, http_version: bytes, headers: Headers, origin: 
         if http_version == b"1.1":
             raise LocalProtocolError("no Host (RFC 9112 §3.2)")
     else:
-        if not headers.host:
-            if method == b"CONNECT":
+        if headers.host not in _HOSTS:
+            if headers.host:
+                check_host(headers.host)
+            elif method == b"CONNECT":
                 raise LocalProtocolError("Host is empty though the target has an authority (RFC 9112 §3.2)")
-        elif not within(headers.host, REG_NAME):
-            check_authority(headers.host)
         if origin and not same_authority(origin, headers.host):
             raise LocalProtocolError(f"Host {excerpt(headers.host)} is not the target's (RFC 9112 §3.2.2)")
     if headers.flags:
@@ -163,14 +198,14 @@ class InformationalResponse(ResponseHead):
         *,
         status_code: Any,
         headers: RawFields = (),
-        http_version: Octets = b"1.1",
         reason: Octets = b"",
+        http_version: Octets = b"1.1",
         stream_id: int = 0,
     ) -> None:
         self.status_code = _status_code(status_code, 100, 199)
-        self.headers = headers if type(headers) is Headers else Headers(headers)
+        self.headers = headers_of(headers)
         self.http_version = _http_version(http_version)
-        self.reason = _reason(reason) if reason else b""
+        self.reason = reason if type(reason) is bytes and reason in _REASONS else _reason(reason)
         self.stream_id = stream_id
 
 
@@ -184,14 +219,17 @@ class Response(ResponseHead):
         *,
         status_code: Any,
         headers: RawFields = (),
-        http_version: Octets = b"1.1",
         reason: Octets = b"",
+        http_version: Octets = b"1.1",
         stream_id: int = 0,
     ) -> None:
-        self.status_code = _status_code(status_code, 200, 999)
-        self.headers = headers if type(headers) is Headers else Headers(headers)
+        if type(status_code) is int and 200 <= status_code <= 999:
+            self.status_code = status_code
+        else:
+            self.status_code = _status_code(status_code, 200, 999)
+        self.headers = headers_of(headers)
         self.http_version = b"1.1" if http_version == b"1.1" else _http_version(http_version)
-        self.reason = _reason(reason) if reason else b""
+        self.reason = reason if type(reason) is bytes and reason in _REASONS else _reason(reason)
         self.stream_id = stream_id
 
 

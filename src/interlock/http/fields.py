@@ -108,16 +108,21 @@ def refuse_transfer_encoding(value: bytes) -> LocalProtocolError:
 class CheckedField:
     """A field that a caller gave and that is valid, as it stands in a section and as it is written."""
 
-    __slots__ = ("item", "line", "special")
+    __slots__ = ("item", "kind", "line")
 
-    def __init__(self, item: Any, line: bytes, special: bool) -> None:
+    def __init__(self, item: Any, line: bytes, kind: int) -> None:
         #: The name in lower case, and the value: one tuple for all sections, which a narrower type would unpack here.
         self.item: Final = item
         #: The field line, with its CRLF.
         self.line: Final = line
-        #: Whether it has to be interpreted.
-        self.special: Final = special
+        #: 0, or the sum of _SPECIAL and _ALONE where these hold.
+        self.kind: Final = kind
 
+
+#: It has to be interpreted.
+_SPECIAL: Final = 1
+#: It is not kept for those who give the same.
+_ALONE: Final = 2
 
 #: Fields that callers gave before, so that those that are always the same are validated once.  Short ones only, none
 #: that carries a secret, and at most _MOST_FIELDS.
@@ -125,6 +130,11 @@ _FIELDS: Final[dict[object, CheckedField]] = {}
 _MOST_FIELDS: Final = 1024
 _LONGEST_VALUE: Final = 64
 _SECRET: Final = frozenset((b"set-cookie", b"cookie", b"authorization", b"proxy-authorization"))
+
+#: Whole sections of such fields, by what was given for them: at most _MOST_SECTIONS, of at most _LONGEST_SECTION octets.
+_SECTIONS: Final[dict[object, "Headers"]] = {}
+_MOST_SECTIONS: Final = 256
+_LONGEST_SECTION: Final = 1024
 
 
 def checked_field(pair: Any) -> CheckedField:
@@ -135,16 +145,37 @@ def checked_field(pair: Any) -> CheckedField:
     name = octets_of(given_name, "field name")
     value = field_value(octets_of(given_value, "field value"))
     lower = field_name(name)
-    field = CheckedField((lower, value), b"%b: %b\r\n" % (name, value), lower in INTERPRETED)
-    if type(pair) is tuple and len(value) <= _LONGEST_VALUE and lower not in _SECRET:
+    kept = type(pair) is tuple and name is given_name and value is given_value
+    kept = kept and len(value) <= _LONGEST_VALUE and lower not in _SECRET
+    kind = (_SPECIAL if lower in INTERPRETED else 0) + (0 if kept else _ALONE)
+    field = CheckedField((lower, value), b"%b: %b\r\n" % (name, value), kind)
+    if kept:
         if len(_FIELDS) >= _MOST_FIELDS:
             _FIELDS.clear()
         _FIELDS[name, value] = field
     return field
 
 
-#: What a parser has read: the fields with their names as written, with their names in lower case, and those of the
-#: latter that have to be interpreted.
+def headers_of(fields: RawFields) -> "Headers":
+    """The section that a caller gives: ``fields`` themselves, or those that were made of the same before, or new ones."""
+    if isinstance(fields, Headers):
+        return fields
+    given = tuple(fields)
+    try:
+        headers = _SECTIONS.get(given)
+    except (TypeError, ValueError):  # a list, or a bytearray in it: it has no hash
+        return Headers(given)
+    if headers is None:
+        headers = Headers(given)
+        if headers.shared and len(headers.wire) <= _LONGEST_SECTION:
+            if len(_SECTIONS) >= _MOST_SECTIONS:
+                _SECTIONS.clear()
+            _SECTIONS[given] = headers
+    return headers
+
+
+#: What a parser has read: the fields with their names as written, with their names in lower case (which may be the same
+#: list), and those of the latter that have to be interpreted.
 Parsed = tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]
 
 
@@ -154,7 +185,7 @@ class Headers:
     ``raw_items()`` has the names as they were written.  Sections are compared as lists of (name, value).
     """
 
-    __slots__ = ("_items", "_wire", "_written", "content_length", "flags", "host", "host_count")
+    __slots__ = ("_items", "_names", "_wire", "content_length", "flags", "host", "host_count", "shared")
 
     def __init__(self, fields: RawFields = (), *, trailers: bool = False, _parsed: Parsed | None = None) -> None:
         """``fields``: pairs of (name, value), each bytes or ASCII str.
@@ -171,11 +202,17 @@ class Headers:
         self.host = b""
         #: How many Host fields there are.
         self.host_count = 0
+        #: Whether it may be kept for other messages: all its fields are short, and none carries a secret.
+        self.shared = False
         self._items: list[tuple[bytes, bytes]] = []
-        self._written: list[tuple[bytes, bytes]] | None = None
+        #: The names as they were written, if they stand neither in _wire nor in _items.
+        self._names: list[bytes] | None = None
+        #: What :attr:`wire` gives; b"" while nobody has asked for it.
         self._wire = b""
         if _parsed is not None:  # a parser has validated it
-            self._written, self._items, interpreted = _parsed
+            written, self._items, interpreted = _parsed
+            if written is not self._items:
+                self._names = [name for name, _ in written]
             if trailers:
                 self._refuse_trailers()
             elif interpreted:
@@ -184,23 +221,31 @@ class Headers:
         items = self._items
         special: list[tuple[bytes, bytes]] = []
         lines: list[bytes] = []
+        kinds = 0
         for pair in fields:
             try:
                 field = _FIELDS.get(pair)
-            except TypeError:  # a list, or a bytearray in it: it has no hash
+            except (TypeError, ValueError):  # a list, or a bytearray in it: it has no hash
                 field = None
             if field is None:
                 field = checked_field(pair)
             items.append(field.item)
             lines.append(field.line)
-            if field.special:
-                special.append(field.item)
+            if field.kind:
+                kinds |= field.kind
+                if field.kind & _SPECIAL:
+                    special.append(field.item)
+        self.shared = not kinds & _ALONE
         lines.append(b"\r\n")
         self._wire = b"".join(lines)
         if trailers:
             self._refuse_trailers()
         elif special:
             self._interpret(special)
+
+    def written_as(self, names: list[bytes]) -> None:
+        """Say how the names were written: for a parser that has just made this section."""
+        self._names = names
 
     def _refuse_trailers(self) -> None:
         """Raise for a field that must not stand in a trailer section."""
@@ -257,10 +302,8 @@ class Headers:
     @property
     def wire(self) -> bytes:
         """The section as it is written: its field lines and the empty line behind them (RFC 9112 §2.1)."""
-        if self._written is None:
-            return self._wire
         if not self._wire:
-            lines = [b": ".join(field) for field in self._written]
+            lines = [b": ".join(field) for field in self.raw_items()]
             lines.append(b"")
             lines.append(b"")
             self._wire = b"\r\n".join(lines)
@@ -279,10 +322,12 @@ class Headers:
 
     def raw_items(self) -> list[tuple[bytes, bytes]]:
         """The fields with their names as they were written."""
-        if self._written is None:
-            lines = self._wire[:-4].split(b"\r\n") if self._items else []
-            return [(line[: line.find(b":")], item[1]) for line, item in zip(lines, self._items, strict=True)]
-        return self._written.copy()
+        if self._names is not None:
+            return [(name, item[1]) for name, item in zip(self._names, self._items, strict=True)]
+        if not self._wire:
+            return self._items.copy()
+        lines = self._wire[:-4].split(b"\r\n") if self._items else []
+        return [(line[: line.find(b":")], item[1]) for line, item in zip(lines, self._items, strict=True)]
 
     def items_list(self) -> list[tuple[bytes, bytes]]:
         """The fields as a new list of (name, value)."""
@@ -315,6 +360,19 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"<Headers({self._items!r})>"
+
+
+def parsed_section(
+    names: list[bytes], items: list[tuple[bytes, bytes]], special: list[tuple[bytes, bytes]], trailers: bool
+) -> Headers:
+    """The section that a parser has read and validated.
+
+    ``names``: as they were written.  ``items``: the fields with their names in lower case.  ``special``: those of them
+    that have to be interpreted.
+    """
+    headers = Headers((), trailers=trailers, _parsed=(items, items, special))
+    headers.written_as(names)
+    return headers
 
 
 Sequence.register(Headers)

@@ -6,7 +6,7 @@ side, over the same sets, and ``tests/http/test_octets.py`` holds the two equal;
 """
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from mypy_extensions import i64
 
@@ -21,6 +21,7 @@ __all__ = [
     "TARGET",
     "TARGET_OBS_TEXT",
     "TCHAR",
+    "FieldLines",
     "OctetSet",
     "outside",
     "split_field_lines",
@@ -90,28 +91,44 @@ def outside(octets: bytes, allowed: OctetSet) -> int:
 #: A line behind its predecessor's CRLF, cut at its first colon.  Possessive: it never backtracks.
 _FIELD_LINE: Final = re.compile(rb"\r\n([^:]++):[ \t]*+([^\r]*+)")
 
+#: Lines of a field section: what is before their colons; for each the pair that stands for it; the places of others.
+FieldLines = tuple[list[bytes], list[tuple[bytes, bytes]], list[int]]
 
-def split_field_lines(octets: bytes, start: int, end: int) -> list[tuple[bytes, bytes]] | None:
-    """The lines in ``octets[start:end]``, each cut at its first colon: (what is before it, what is behind it).
 
-    The CRLF before the first line is at ``start``, the last line's CRLF ends at ``end``.  What is behind the colon is
-    without SP and HTAB around it.  None if some line is empty, has no colon, begins with one, or has an octet that is
-    not one of :data:`FIELD_VALUE`.
+def split_field_lines(octets: bytes, start: int, end: int, known: dict[bytes, bytes]) -> FieldLines | None:
+    """The lines in ``octets[start:end]``, each cut at its first colon.
+
+    The CRLF before the first line is at ``start``, the last line's CRLF ends at ``end``.  Returns what is before the
+    colons; for each line a pair of what ``known`` has for that, and of what is behind the colon, without SP and HTAB
+    around it; and the places of those lines for which ``known`` has nothing: their pairs have what is before the colon
+    as it is.  None if some line is empty, has no colon, begins with one, or has an octet that is not one of
+    :data:`FIELD_VALUE`.
     """
     if COMPILED:
-        return _split_field_lines_loop(octets, start, end)
+        return _split_field_lines_loop(octets, start, end, known)
     region = octets[start:end]
-    lines: list[tuple[bytes, bytes]] = _FIELD_LINE.findall(region)
+    pieces: list[Any] = _FIELD_LINE.split(region)  # what is between the lines, a name and a value by turns
+    names = pieces[1::3]
     # Each line found has the two octets of one CRLF outside the set, and so has the end: any other octet shows.
-    if region.translate(FIELD_VALUE.table).count(1) != 2 * len(lines) + 2:
+    if region.translate(FIELD_VALUE.table).count(1) != 2 * len(names) + 2:
         return None
+    values = pieces[2::3]
     if region.find(b" \r") >= 0 or region.find(b"\t") >= 0:
-        return [(name, value.rstrip(b" \t")) for name, value in lines]
-    return lines
+        values = [value.rstrip(b" \t") for value in values]
+    firsts: list[Any] = list(map(known.get, names))
+    others = []
+    at = -1
+    for _ in range(firsts.count(None)):
+        at = firsts.index(None, at + 1)
+        others.append(at)
+        firsts[at] = names[at]
+    return names, list(zip(firsts, values, strict=True)), others
 
 
-def _split_field_lines_loop(octets: bytes, start: int, end: int) -> list[tuple[bytes, bytes]] | None:
-    lines: list[tuple[bytes, bytes]] = []
+def _split_field_lines_loop(octets: bytes, start: int, end: int, known: dict[bytes, bytes]) -> FieldLines | None:
+    names: list[bytes] = []
+    pairs: list[tuple[bytes, bytes]] = []
+    others: list[int] = []
     table = FIELD_VALUE.table
     at: i64 = start
     stop: i64 = end - 2
@@ -121,22 +138,27 @@ def _split_field_lines_loop(octets: bytes, start: int, end: int) -> list[tuple[b
         if at + 2 >= stop or octets[at] != 0x0D or octets[at + 1] != 0x0A:
             return None
         at += 2
-        name: i64 = at
+        begin: i64 = at
         while at < stop and octets[at] != 0x3A:
             if table[octets[at]]:
                 return None
             at += 1
-        if at >= stop or at == name:
+        if at >= stop or at == begin:
             return None
-        colon: i64 = at
+        name = octets[begin:at]
         at += 1
         while at < stop and (octets[at] == 0x20 or octets[at] == 0x09):
             at += 1
-        value: i64 = at
+        begin = at
         while at < stop and not table[octets[at]]:
             at += 1
         last: i64 = at
-        while last > value and (octets[last - 1] == 0x20 or octets[last - 1] == 0x09):
+        while last > begin and (octets[last - 1] == 0x20 or octets[last - 1] == 0x09):
             last -= 1
-        lines.append((octets[name:colon], octets[value:last]))
-    return lines
+        first = known.get(name)
+        if first is None:
+            others.append(len(names))
+            first = name
+        names.append(name)
+        pairs.append((first, octets[begin:last]))
+    return names, pairs, others
