@@ -78,13 +78,9 @@ def stream_window_is_kept(client: Client, window: int) -> None:
     """No more than the window comes; then octet by octet; then the rest."""
     client.change_settings((raw.INITIAL_WINDOW_SIZE, window))
     client.request(1)
-    client.expect_alive()
     for given in range(3):
-        received = len(client.streams[1].content)
-        if received != window + given or client.streams[1].ended:
-            client.fail(f"{received} octets of DATA, where the window was {window + given}")
+        client.expect_content(1, window + given)
         client.send(raw.window_update(1, 1))
-        client.expect_alive()
     client.send(raw.window_update(1, 1000))
     client.expect_response(1, content=CONTENT)
 
@@ -112,9 +108,8 @@ def other_frames_need_no_window(client: Client) -> None:
     client.change_settings((raw.INITIAL_WINDOW_SIZE, 0))
     for stream in (1, 3, 5):
         client.request(stream)
-    client.expect_alive()
-    if not all(client.streams[stream].status for stream in (1, 3, 5)):
-        client.fail("the head of a response waits for a window")
+    for stream in (1, 3, 5):
+        client.expect_content(stream, 0)
     client.send(raw.window_update(3, 0))
     client.expect_reset(3, raw.PROTOCOL_ERROR)
 
@@ -130,22 +125,18 @@ def the_end_needs_no_window(client: Client) -> None:
 def a_stalled_stream_holds_up_no_other(client: Client) -> None:
     client.change_settings((raw.INITIAL_WINDOW_SIZE, 1000))
     client.request(1, "/large")
-    client.expect_alive()
+    client.expect_content(1, 1000)
     client.expect_served(3)
-    if len(client.streams[1].content) != 1000:
-        client.fail(f"{len(client.streams[1].content)} octets came, where 1000 were allowed")
+    client.expect_content(1, 1000)
 
 
 @case("9113 §6.9.2")
 def initial_window_size_changes_streams_that_run(client: Client) -> None:
     client.change_settings((raw.INITIAL_WINDOW_SIZE, 0))
     client.request(1)
-    client.expect_alive()
+    client.expect_content(1, 0)
     client.change_settings((raw.INITIAL_WINDOW_SIZE, 1))
-    client.expect_alive()
-    received = len(client.streams[1].content)
-    if received != 1:
-        client.fail(f"{received} octets of DATA, where the window is 1")
+    client.expect_content(1, 1)
     client.change_settings((raw.INITIAL_WINDOW_SIZE, 100000))
     client.expect_response(1, content=CONTENT)
 
@@ -155,37 +146,27 @@ def negative_window(client: Client) -> None:
     """3 octets come; then the window is -2, and it needs an increment of 3 to let one octet through."""
     client.change_settings((raw.INITIAL_WINDOW_SIZE, 3))
     client.request(1)
-    client.expect_alive()
+    client.expect_content(1, 3)
     client.change_settings((raw.INITIAL_WINDOW_SIZE, 1))
-    for increment in (1, 1):
-        client.send(raw.window_update(1, increment))
-        client.expect_alive()
-        if len(client.streams[1].content) != 3:
-            client.fail("DATA came while the window was not positive")
+    for _ in range(2):
+        client.send(raw.window_update(1, 1))
+        client.expect_content(1, 3)
     client.send(raw.window_update(1, 1))
-    client.expect_alive()
-    if len(client.streams[1].content) != 4:
-        client.fail(f"{len(client.streams[1].content)} octets of DATA, where 4 were allowed")
+    client.expect_content(1, 4)
 
 
 @case("9113 §6.9.2")
 def settings_do_not_change_the_connection_window(client: Client) -> None:
     client.change_settings((raw.INITIAL_WINDOW_SIZE, 2**31 - 1))
     client.request(1, "/large")
-    while client.connection_window:
-        client.read_frame("DATA, as the window allows")
-    client.expect_alive()
-    if len(client.streams[1].content) != 65535:
-        client.fail(f"{len(client.streams[1].content)} octets came, where 65535 were allowed")
+    client.expect_content(1, 65535)
 
 
 @case("9113 §6.9.2", start=False)
 def the_first_settings_give_the_window(client: Client) -> None:
     client.send(raw.PREFACE, raw.settings((raw.INITIAL_WINDOW_SIZE, 2)), raw.settings_ack())
     client.send(raw.headers(1, raw.block(client.fields())))
-    client.expect_alive()
-    if len(client.streams[1].content) != 2:
-        client.fail(f"{len(client.streams[1].content)} octets came, where 2 were allowed")
+    client.expect_content(1, 2)
 
 
 @case("9113 §6.9", "9113 §5.1")

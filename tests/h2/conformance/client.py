@@ -144,7 +144,7 @@ class Client(ABC):
         """A request whose response waits for a window, so that the stream stays open to the server."""
         self.change_settings((raw.INITIAL_WINDOW_SIZE, 0))
         self.request(stream)
-        self.expect_alive()
+        self.expect_content(stream, 0)
 
     def half_closed_local(self, stream: int) -> None:
         """A request that is answered before it is complete."""
@@ -244,6 +244,16 @@ class Client(ABC):
             self.fail(f"status {exchange.status}, instead of {status}")
         if content is not None and exchange.content != content and not self.lenient:
             self.fail(f"content {bytes(exchange.content[:64])!r}, instead of {content[:64]!r}")
+        return exchange
+
+    def expect_content(self, stream: int, octets: int) -> Exchange:
+        """So many octets of a response, which is not complete, and for now no more."""
+        exchange = self.streams.setdefault(stream, Exchange(self._initial_window))
+        while exchange.status is None or len(exchange.content) < octets:
+            self.read_frame(f"{octets} octets of the response on stream {stream}")
+        self.expect_alive()
+        if len(exchange.content) != octets or exchange.ended:
+            self.fail(f"{len(exchange.content)} octets of the response on stream {stream}, instead of {octets}")
         return exchange
 
     def expect_served(self, stream: int) -> None:
