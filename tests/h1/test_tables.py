@@ -5,7 +5,8 @@ import re
 import h11
 import pytest
 from h11._state import _SWITCH_CONNECT, _SWITCH_UPGRADE, ConnectionState
-from tests.h1.traces import ERRORS, REQUESTS, RESPONSES, Trace, departure, read_traces
+from tests.h1.traces import ERRORS, REQUESTS, RESPONSES, departure, read_traces
+from tests.machine.traces import Compiled, Trace
 
 from interlock.h1.tables import PROPERTIES, SYSTEM
 from interlock.machine import Absorbing, CanReach, Failure, check
@@ -39,7 +40,7 @@ def test_properties_speak_of_what_there_is() -> None:
 
 @pytest.mark.parametrize("trace", TRACES, ids=[trace.title for trace in TRACES])
 def test_conforms(trace: Trace) -> None:
-    assert departure(SYSTEM, trace) == ""
+    assert departure(Compiled(SYSTEM), trace) == ""
 
 
 def test_conversations_have_titles_of_their_own_and_take_every_event() -> None:

@@ -1,9 +1,9 @@
 """Reading traces.md: conversations that the tables of HTTP/1.1 must conform to, event by event."""
 
 from pathlib import Path
-from typing import NamedTuple
 
-from interlock.machine import LocalProtocolError, System
+from tests.machine import traces
+from tests.machine.traces import Trace, Walk
 
 REQUESTS = frozenset(
     f"client.Request{connect}{upgrade}{close}"
@@ -15,31 +15,9 @@ RESPONSES = frozenset({"server.Response", "server.Response.close"})
 ERRORS = frozenset({"client.Error", "server.Error"})
 
 
-class Step(NamedTuple):
-    """A row: an event ("" at the start), the states that it leads to, and the events that are legal then."""
-
-    event: str
-    states: tuple[str, ...]
-    legal: frozenset[str]
-
-
-class Trace(NamedTuple):
-    """A conversation: its heading, and its rows."""
-
-    title: str
-    steps: list[Step]
-
-
 def read_traces() -> list[Trace]:
     """The conversations in traces.md."""
-    traces: list[Trace] = []
-    for line in (Path(__file__).with_name("traces.md")).read_text(encoding="utf-8").splitlines():
-        if line.startswith("## "):
-            traces.append(Trace(line[3:], []))
-        elif line.startswith("| ") and not line.startswith("| event "):
-            event, *states, legal = (cell.strip() for cell in line.strip("|").split("|"))
-            traces[-1].steps.append(Step("" if event == "(start)" else event, tuple(states), _written_out(legal)))
-    return traces
+    return traces.read_traces(Path(__file__).with_name("traces.md").read_text(encoding="utf-8"), 5, _written_out)
 
 
 def _written_out(legal: str) -> frozenset[str]:
@@ -52,22 +30,17 @@ def _written_out(legal: str) -> frozenset[str]:
     return frozenset(events | ERRORS)
 
 
-def departure(system: System, trace: Trace) -> str:
-    """Where ``system`` departs from ``trace``, for people; "" where it conforms."""
-    joint = system.initial
+def departure(walk: Walk, trace: Trace) -> str:
+    """Where ``walk`` departs from ``trace``, for people; "" where it conforms.
+
+    Also, after each event, either end may fail: its machine is in ERROR then, and keep-alive and the proposals stay.
+    """
+    departed = traces.departure(walk, trace)
+    if departed:
+        return departed
     for number, step in enumerate(trace.steps, 1):
-        where = f"{trace.title}, row {number}"
-        try:
-            joint = system.run([step.event] if step.event else [], joint)
-        except LocalProtocolError as error:
-            return f"{where}: {error}"
-        if system.joints[joint] != step.states:
-            return f"{where}: {step.event} leads to {system.describe(joint)}"
-        legal = frozenset(system.legal(joint))
-        if legal != step.legal:
-            return f"{where}: after {step.event}, legality differs for {', '.join(sorted(legal ^ step.legal))}"
-        for machine in ("client", "server"):
-            failed = system.run([f"{machine}.Error"], joint)
-            if system.state(failed, machine) != "ERROR" or system.joints[failed][2:] != step.states[2:]:
-                return f"{where}: then {machine}.Error leads to {system.describe(failed)}"
+        for place, end in enumerate(("client", "server")):
+            failed = walk.after(step.states, f"{end}.Error")
+            if failed is None or failed[place] != "ERROR" or failed[2:] != step.states[2:]:
+                return f"{trace.title}, row {number}: then {end}.Error leads to {failed}"
     return ""
