@@ -324,6 +324,7 @@ def test_a_typo_in_an_option_is_answered_with_the_option(option):
         (["one:app", "two:app"], "unexpected extra argument (two:app)"),
     ],
 )
+@pytest.mark.usefixtures("nothing_served")
 def test_a_wrong_command_line(arguments, complaint):
     result = CliRunner().invoke(main, ["serve", *arguments])
     assert result.exit_code == 2
