@@ -10,10 +10,12 @@ from tests.h2.conformance.client import Client
 
 #: The files of cases, beside this one.
 FILES = (
+    "cases_attacks",
     "cases_connection",
     "cases_exchanges",
     "cases_field_blocks",
     "cases_frames",
+    "cases_honest",
     "cases_messages",
     "cases_priorities",
     "cases_settings",

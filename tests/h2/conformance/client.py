@@ -68,8 +68,9 @@ class Client(ABC):
     #: For servers of others: stream errors may also be connection errors of the same kind (RFC 9113 §5.4.1), and the
     #: content of responses is not looked at.
     lenient = False
-    #: For the engine: what is uploaded is not taken.
+    #: For the engine: what is uploaded is not taken; what is to be sent is not asked for.
     keeping = False
+    deaf = False
 
     def __init__(self) -> None:
         self.log: list[Frame] = []
@@ -99,6 +100,22 @@ class Client(ABC):
         """Some octets; b"" is the end.  Raises Silence where there are none."""
 
     @abstractmethod
+    def _read_now(self) -> bytes:
+        """What is there already."""
+
+    @abstractmethod
+    def _is_closed(self) -> bool:
+        """Whether the end of the connection was seen."""
+
+    def time_passes(self, seconds: float) -> None:
+        """For the engine, which has no clock."""
+        raise NotImplementedError
+
+    def waiting_octets(self) -> int:
+        """For the engine: how much waits to be sent."""
+        raise NotImplementedError
+
+    @abstractmethod
     def half_close(self) -> None:
         """Say that nothing more will be sent."""
 
@@ -113,6 +130,22 @@ class Client(ABC):
         for whole in frames:
             self._note_sent(whole)
         self._write(b"".join(frames))
+
+    def send_raw(self, octets: bytes) -> None:
+        """Send what need not be understood here, such as a flood."""
+        self._write(octets)
+
+    def listen(self) -> None:
+        """Take note of what is there, and wait for nothing."""
+        self._received += self._read_now()
+        while (received := raw.take_frame(self._received)) is not None:
+            self.log.append(received)
+            self._note(received)
+
+    def is_over(self) -> bool:
+        """Whether the server has ended the connection, as far as can be seen now."""
+        self.listen()
+        return self._is_closed() or any(frame.number(4) for frame in self.goaways)
 
     def start(self, *values: tuple[int, int]) -> None:
         """The connection preface with these settings, and all that belongs to the beginning (RFC 9113 §3.4)."""
@@ -255,6 +288,11 @@ class Client(ABC):
         if len(exchange.content) != octets or exchange.ended:
             self.fail(f"{len(exchange.content)} octets of the response on stream {stream}, instead of {octets}")
         return exchange
+
+    def expect_some(self, stream: int, octets: int) -> None:
+        """At least so many octets of a response."""
+        while stream not in self.streams or len(self.streams[stream].content) < octets:
+            self.read_frame(f"{octets} octets of the response on stream {stream}")
 
     def expect_served(self, stream: int) -> None:
         """Everything is as if nothing had happened: a request is answered."""

@@ -28,20 +28,17 @@ class EngineClient(Client):
     def __init__(self, limits: Limits | None = None, *, piece: int = 0, hold: bool = False) -> None:
         super().__init__()
         self.engine = Connection(SERVER, limits=limits or Limits(), hold=hold)
-        #: The peer reads nothing, as long as this is set: the engine is not asked for its octets.
-        self.deaf = False
-        #: The application takes nothing of what is sent to it.
-        self.keeping = False
         #: The applications that run do not answer.
         self.thinking = False
         #: The requests that an application saw, and how many ran at most.
         self.requests = 0
         self.most_running = 0
-        #: Octets that the engine gave at most while it was fed.
         self._hold = hold
         self._piece = piece
         self._incoming = bytearray()
         self._running: dict[int, tuple[Request, bytearray]] = {}
+        #: Requests to be answered when all that has come was processed, as applications are no faster than that.
+        self._complete: list[int] = []
         self._done = False
 
     def _write(self, octets: bytes) -> None:
@@ -58,6 +55,19 @@ class EngineClient(Client):
         octets = bytes(self._incoming)
         self._incoming.clear()
         return octets
+
+    def _read_now(self) -> bytes:
+        self._listen()
+        octets = bytes(self._incoming)
+        self._incoming.clear()
+        return octets
+
+    def _is_closed(self) -> bool:
+        return self._done
+
+    def waiting_octets(self) -> int:
+        self._listen()
+        return len(self._incoming)
 
     def half_close(self) -> None:
         if not self._done:
@@ -83,9 +93,11 @@ class EngineClient(Client):
                     break
                 self._handle(event)
         except RemoteProtocolError:
-            self._listen()
-            self._done = not self.deaf
-            return
+            self._done = True
+        else:
+            complete, self._complete = self._complete, []
+            for stream in complete:
+                self._answer(stream)
         self._listen()
 
     def _handle(self, event: object) -> None:
@@ -94,14 +106,14 @@ class EngineClient(Client):
             self._running[event.stream_id] = event, bytearray()
             self.most_running = max(self.most_running, len(self._running))
             if is_early(event.target) or event.method == b"CONNECT":
-                self._answer(event.stream_id)
+                self._complete.append(event.stream_id)
         elif isinstance(event, Data):
             if not self.keeping:
                 self.engine.consumed(event.stream_id, len(event.data))
             if event.stream_id in self._running:
                 self._running[event.stream_id][1].extend(event.data)
         elif isinstance(event, EndOfMessage) and not self.thinking:
-            self._answer(event.stream_id)
+            self._complete.append(event.stream_id)
         elif isinstance(event, RequestRefused):
             self._respond(event.stream_id, event.status, [], b"")
         elif isinstance(event, StreamReset) and not self.thinking:

@@ -17,8 +17,6 @@ class SocketClient(Client):
 
     def __init__(self, address: tuple[str, int], context: ssl.SSLContext | None = None) -> None:
         super().__init__()
-        #: The peer reads nothing, as long as this is set.
-        self.deaf = False
         self._gone = False
         self._incoming = bytearray()
         self._socket: socket.socket = socket.create_connection(address, PATIENCE)
@@ -40,8 +38,6 @@ class SocketClient(Client):
                 deadline = time.monotonic() + PATIENCE
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 if not self._wait(deadline, writing=True):
-                    if self.deaf:
-                        return
                     raise Silence from None
                 self._take()
             except OSError:
@@ -60,9 +56,18 @@ class SocketClient(Client):
         self._incoming.clear()
         return octets
 
+    def _read_now(self) -> bytes:
+        self._take()
+        octets = bytes(self._incoming)
+        self._incoming.clear()
+        return octets
+
+    def _is_closed(self) -> bool:
+        return self._gone
+
     def _take(self) -> None:
         """What is there now."""
-        while not self.deaf and not self._gone:
+        while not self._gone:
             try:
                 octets = self._socket.recv(65536)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -75,8 +80,7 @@ class SocketClient(Client):
     def _wait(self, deadline: float, *, writing: bool) -> bool:
         """Wait until something can go on; False when the time is over."""
         left = deadline - time.monotonic()
-        reading = [] if self.deaf else [self._socket]
-        return left > 0 and any(select.select(reading, [self._socket] if writing else [], [], left))
+        return left > 0 and any(select.select([self._socket], [self._socket] if writing else [], [], left))
 
     def half_close(self) -> None:
         """Send nothing more."""

@@ -1,0 +1,48 @@
+"""Each case against ``interlock serve``: in cleartext with prior knowledge, and over TLS with ALPN."""
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from tests.h2.conformance.case import Case, all_cases, run
+from tests.h2.conformance.socket_client import SocketClient
+from tests.server.serving import Server
+
+HERE = Path(__file__).parent
+CASES = [case for case in all_cases() if case.server]
+
+Connect = tuple[tuple[str, int], ssl.SSLContext | None]
+
+
+@pytest.fixture(scope="module")
+def cleartext(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
+    """A server that speaks both versions."""
+    directory = tmp_path_factory.mktemp("cleartext")
+    with Server(directory, "application:app", "--app-dir", HERE, "--http", "1,2") as server:
+        yield server.ready().address, None
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
+    """The same with a certificate, for a client that offers h2 only."""
+    directory = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(directory / "server.pem"))
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    context.set_alpn_protocols(["h2"])
+    certificate = ("--tls-cert", directory / "server.pem")
+    with Server(directory, "application:app", "--app-dir", HERE, "--http", "1,2", *certificate) as server:
+        yield server.ready().address, context
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_cleartext(case: Case, cleartext: Connect) -> None:
+    run(case, SocketClient(*cleartext))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_tls(case: Case, tls: Connect) -> None:
+    run(case, SocketClient(*tls))
