@@ -22,6 +22,7 @@ LOCAL_RESPONSE: Final = _event("local.Response")
 LOCAL_ACCEPT: Final = _event("local.Response.accept")
 LOCAL_DATA: Final = _event("local.Data")
 LOCAL_FINISH: Final = _event("local.Finish")
+LOCAL_FINISH_WITH_TRAILERS: Final = _event("local.FinishWithTrailers")
 LOCAL_DATA_END: Final = _event("local.Data.end")
 LOCAL_TRAILERS: Final = _event("local.Trailers")
 LOCAL_RESET: Final = _event("local.Reset")
@@ -42,20 +43,14 @@ _JOINTS: Final = range(len(STREAM.joints))
 
 #: Per joint state: whether the stream is closed, in whatever way.
 CLOSED: Final = [STREAM.state(j, "stream") in ("CLOSED", "RESET_LOCAL", "RESET_REMOTE") for j in _JOINTS]
-#: Per joint state: whether we have reset it, so that what the peer had sent before is dropped.
-RESET_BY_US: Final = [STREAM.state(j, "stream") == "RESET_LOCAL" for j in _JOINTS]
 #: Per joint state: whether all of the peer's message has come.
 REMOTE_DONE: Final = [STREAM.state(j, "remote") in ("DONE", "BROKEN") for j in _JOINTS]
 #: Per joint state: whether the peer owes the head of a response.
 REMOTE_OWES_HEAD: Final = [STREAM.state(j, "remote") == "HEAD" for j in _JOINTS]
-#: Per joint state: whether all that we send has been given, or what gave it is broken off.
-LOCAL_DONE: Final = [STREAM.state(j, "local") in ("DONE", "BROKEN") for j in _JOINTS]
 #: Per joint state: whether our message is complete but for what waits to be sent.
-LOCAL_ENDING: Final = [STREAM.state(j, "local") == "ENDING" for j in _JOINTS]
+LOCAL_ENDING: Final = [STREAM.state(j, "local") in ("ENDING", "TRAILING") for j in _JOINTS]
 #: Per joint state: whether a CONNECT waits for its answer.
 CONNECT_PROPOSED: Final = [STREAM.state(j, "connect") == "PROPOSED" for j in _JOINTS]
-#: Per joint state: whether the stream is a tunnel.
-TUNNEL: Final = [STREAM.state(j, "connect") == "ACCEPTED" for j in _JOINTS]
 #: Per joint state, where the peer did what it may not: the error code ...
 FAULT_CODE: Final[list[int]] = [getattr(errors, REMOTE_FAULTS[STREAM.state(j, "stream")][1]) for j in _JOINTS]
 #: ... and whether it ends the connection.

@@ -16,6 +16,7 @@ from interlock.h2.codes import (
     LOCAL_CONNECT,
     LOCAL_DATA,
     LOCAL_FINISH,
+    LOCAL_FINISH_WITH_TRAILERS,
     LOCAL_INFORMATIONAL,
     LOCAL_REQUEST,
     LOCAL_RESPONSE,
@@ -24,7 +25,6 @@ from interlock.h2.codes import (
     SERVER_BLOCK,
     SERVER_GOING,
     SHUT_DOWN,
-    TUNNEL,
 )
 from interlock.h2.codes import GOAWAY as GO_AWAY
 from interlock.h2.errors import ConnectionFault
@@ -75,8 +75,8 @@ class Connection(Receiver):
     ) -> None:
         """``our_role``: CLIENT or SERVER.
 
-        ``hold``: a stream counts against the peer's limit until :meth:`release` is called for it, and not only until it
-        is closed.  ``extended_connect``: a server offers RFC 8441.  ``scheme``: of a client's requests that name none.
+        ``hold``: a stream that was reset counts against the peer's limit until :meth:`release` is called for it: who asks
+        and takes it back does not get more work done at a time than who waits.  ``extended_connect``: a server offers RFC 8441.  ``scheme``: of a client's requests that name none.
         """
         if our_role is not CLIENT and our_role is not SERVER:
             raise ValueError(f"our_role has to be CLIENT or SERVER, not {our_role!r}")
@@ -134,7 +134,7 @@ class Connection(Receiver):
     def release(self, stream_id: int) -> None:
         """Nothing of the application runs for the stream any more, and it takes nothing more of it.
 
-        Until then a stream counts against the peer's limit, if ``hold`` was asked for.
+        Until then a stream that was reset counts against the peer's limit, if ``hold`` was asked for.
         """
         stream = self._streams.get(stream_id)
         if stream is not None:
@@ -269,10 +269,8 @@ class Connection(Receiver):
         if stream.left > 0:
             raise LocalProtocolError(f"{stream.left} octets less content than Content-Length says (RFC 9113 §8.1.1)")
         if trailers is not None:
-            if TUNNEL[stream.joint]:
-                raise LocalProtocolError("a tunnel has no trailers (RFC 9113 §8.5)")
             write_trailers(trailers)
-        self._local(stream, LOCAL_FINISH)
+        self._local(stream, LOCAL_FINISH if trailers is None else LOCAL_FINISH_WITH_TRAILERS)
         self._budget.earn(1)
         self._output.finish(stream, trailers)
         if self._output.closed:

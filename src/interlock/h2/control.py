@@ -112,7 +112,7 @@ class Control(Core):
         if stream is None:
             joint = self._recall(stream_id)
             self._remote(joint, REMOTE_RESET)
-            self._spend(1, "resets")
+            self._spend_allowed("resets of closed streams")
             return
         stream.joint = self._remote(stream.joint, REMOTE_RESET)
         self._spend(1, "resets")

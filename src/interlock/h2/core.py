@@ -59,6 +59,7 @@ class Core:
         "_highest_local",
         "_highest_remote",
         "_hold",
+        "_in_flight",
         "_joint",
         "_last_named",
         "_left_over",
@@ -99,12 +100,14 @@ class Core:
         self._recent: Final[dict[int, int]] = {}
         #: Streams that are closed, while octets of them are still to be taken by the application.
         self._left_over: Final[dict[int, int]] = {}
-        #: Streams that are closed, while the application still works on them.
+        #: Streams that were reset, while the application still works on them.
         self._held_streams: Final[set[int]] = set()
         #: How many streams count against the peer's limit.
         self._counted = 0
         self._highest_remote = 0
         self._highest_local = 0
+        #: Octets of DATA that the peer may have sent before it knew that we have reset their streams.
+        self._in_flight = 0
         #: The last stream that our GOAWAY has named.
         self._last_named = frames.LARGEST
         self._output: Final = Output(limits.header_table)
@@ -214,13 +217,15 @@ class Core:
             else:
                 self._left_over[stream_id] = left
         if stream.counted:
-            if self._hold and stream.shown and not stream.released:
+            if self._hold and stream.joint in _RESET and stream.shown and not stream.released:
                 self._held_streams.add(stream_id)
             else:
                 self._counted -= 1
 
     def _reset(self, stream: Stream, code: int) -> None:
         """End a stream with RST_STREAM (RFC 9113 §6.4)."""
+        if not REMOTE_DONE[stream.joint]:
+            self._in_flight = min(self._in_flight + stream.receive.available, frames.LARGEST)
         self._local(stream, LOCAL_RESET)
         self._output.drop(stream)
         self._output.control(frames.rst_stream(stream.id, code))
@@ -243,7 +248,8 @@ class Core:
 
     def _stream_fault(self, stream_id: int, fault: StreamFault) -> None:
         """The peer did what it may not: its stream ends, and no other (RFC 9113 §5.4.2)."""
-        self._spend(1, "streams that have to be reset")
+        if fault.code != errors.REFUSED_STREAM or not self._our_settings_pending[self._joint]:
+            self._spend(1, "streams that have to be reset")
         stream = self._streams.get(stream_id)
         if stream is not None:
             self._reset(stream, fault.code)

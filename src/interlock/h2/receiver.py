@@ -41,7 +41,7 @@ from interlock.http.limits import Limits
 
 __all__ = ["Receiver"]
 
-#: Payloads up to this many octets are cheap to send and dear to take, if there are many (RFC 9113 §10.5).
+#: Content of more octets than this is useful work (RFC 9113 §10.5).
 _TINY: Final = 16
 #: Blocks whose request is remembered: so many, each of at most so many octets.
 _MOST_BLOCKS: Final = 16
@@ -194,8 +194,6 @@ class Receiver(Control):
             stream.body += content
             if content > _TINY:
                 self._budget.earn(1)
-            elif not end:
-                self._spend_allowed("tiny DATA frames")
         elif not end:
             self._spend(1, "empty DATA frames")
         receive = stream.receive
@@ -204,7 +202,6 @@ class Receiver(Control):
             if receive.remaining < 0 or (end and receive.remaining):
                 raise StreamFault(errors.PROTOCOL_ERROR, "content that its Content-Length belies (RFC 9113 §8.1.1)")
         if octets != content:
-            self._spend_allowed("padded frames")
             self._take(stream, octets - content)
         if stream.discarded:
             self._take(stream, content)
@@ -222,9 +219,13 @@ class Receiver(Control):
     def _read_late_data(self, stream_id: int, flags: int, payload: bytes) -> None:
         """DATA on a stream that is not open."""
         joint = self._recall(stream_id)
-        self._give_credit(len(payload))
+        octets = len(payload)
+        self._give_credit(octets)
         self._remote(joint, REMOTE_DATA_END if flags & frames.END_STREAM else REMOTE_DATA)
-        self._spend_allowed("frames on streams that were reset")
+        if octets and octets <= self._in_flight:
+            self._in_flight -= octets
+        else:
+            self._spend_allowed("frames on streams that were reset")
 
     def _message_ended(self, stream: Stream, trailers: Any) -> None:
         """The peer's message is complete."""

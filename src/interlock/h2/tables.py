@@ -131,11 +131,17 @@ FIGURE_2: Final = Machine(
 )
 
 
-def _message(name: str, finish: dict[str, str | To], crossing: dict[str, str | To]) -> Machine:
+def _message(
+    name: str,
+    finish: dict[str, str | To],
+    trail: dict[str, str | To],
+    ending: dict[str, dict[str, str | To]],
+    crossing: dict[str, str | To],
+) -> Machine:
     """What one end sends on a stream: a request, or the response to one (RFC 9113 §8.1).
 
-    ``finish``: how its end is announced before it is sent.  ``crossing``: what of it may still come once a reset has
-    broken it.
+    ``finish``, ``trail`` and ``ending``: how its end is announced, without and with trailers, before it is sent.
+    ``crossing``: what of it may still come once a reset has broken it.
     """
     return Machine(
         name,
@@ -160,6 +166,7 @@ def _message(name: str, finish: dict[str, str | To], crossing: dict[str, str | T
                 "Trailers": To("DONE", "RFC 9113 §8.1"),
                 "Reset": To("BROKEN", "RFC 9113 §6.4"),
                 **finish,
+                **trail,
             },
             # Octets of another protocol: no trailers (RFC 9113 §8.5).
             "TUNNEL": {
@@ -169,17 +176,7 @@ def _message(name: str, finish: dict[str, str | To], crossing: dict[str, str | T
                 **finish,
             },
             # All of it is there, and waits for windows.
-            **(
-                {
-                    "ENDING": {
-                        "Data.end": To("DONE", "RFC 9113 §5.2"),
-                        "Trailers": To("DONE", "RFC 9113 §5.2"),
-                        "Reset": To("BROKEN", "RFC 9113 §6.4"),
-                    }
-                }
-                if finish
-                else {}
-            ),
+            **ending,
             "DONE": {
                 "Reset": "DONE",
             },
@@ -193,6 +190,17 @@ def _message(name: str, finish: dict[str, str | To], crossing: dict[str, str | T
 
 #: Our end of a message is announced when the caller has given all of it.
 _FINISH: Final[dict[str, str | To]] = {"Finish": To("ENDING", "RFC 9113 §5.2")}
+_TRAIL: Final[dict[str, str | To]] = {"FinishWithTrailers": To("TRAILING", "RFC 9113 §5.2")}
+_ENDING: Final[dict[str, dict[str, str | To]]] = {
+    "ENDING": {
+        "Data.end": To("DONE", "RFC 9113 §5.2"),
+        "Reset": To("BROKEN", "RFC 9113 §6.4"),
+    },
+    "TRAILING": {
+        "Trailers": To("DONE", "RFC 9113 §5.2"),
+        "Reset": To("BROKEN", "RFC 9113 §6.4"),
+    },
+}
 
 #: What the peer had sent before it knew that we have reset the stream.
 _CROSSING: Final[dict[str, str | To]] = {
@@ -259,12 +267,13 @@ def _stream_events() -> dict[str, dict[str, str]]:
             f"{end}.Priority": {"stream": f"{verb} PRIORITY"},
         }
     events["local.Finish"] = {"local": "Finish"}
+    events["local.FinishWithTrailers"] = {"local": "FinishWithTrailers"}
     return events
 
 
 STREAM: Final = System(
     "h2",
-    (FIGURE_2, _message("local", _FINISH, {}), _message("remote", {}, _CROSSING), TUNNEL),
+    (FIGURE_2, _message("local", _FINISH, _TRAIL, _ENDING, {}), _message("remote", {}, {}, {}, _CROSSING), TUNNEL),
     STREAM_COUPLINGS,
     _stream_events(),
 )
@@ -292,7 +301,7 @@ STREAM_PROPERTIES: Final[tuple[Property, ...]] = (
     Absorbing("reset by the peer is never left", "stream", "RESET_REMOTE"),
     Never(
         "no message is in progress on a stream that END_STREAM has closed in both directions",
-        {"stream": "CLOSED", "local": ("IDLE", "HEAD", "BODY", "TUNNEL", "ENDING", "BROKEN")},
+        {"stream": "CLOSED", "local": ("IDLE", "HEAD", "BODY", "TUNNEL", "ENDING", "TRAILING", "BROKEN")},
     ),
     Never(
         "nor is the peer's",
@@ -300,7 +309,7 @@ STREAM_PROPERTIES: Final[tuple[Property, ...]] = (
     ),
     Never(
         "who has ended its half has ended its message",
-        {"stream": "HALF_CLOSED_LOCAL", "local": ("IDLE", "HEAD", "BODY", "TUNNEL", "ENDING", "BROKEN")},
+        {"stream": "HALF_CLOSED_LOCAL", "local": ("IDLE", "HEAD", "BODY", "TUNNEL", "ENDING", "TRAILING", "BROKEN")},
     ),
     Never(
         "and so has the peer",
@@ -308,7 +317,7 @@ STREAM_PROPERTIES: Final[tuple[Property, ...]] = (
     ),
     Never(
         "an idle stream carries no message",
-        {"stream": "IDLE", "local": ("HEAD", "BODY", "ENDING", "DONE", "TUNNEL", "BROKEN")},
+        {"stream": "IDLE", "local": ("HEAD", "BODY", "ENDING", "TRAILING", "DONE", "TUNNEL", "BROKEN")},
     ),
     Never(
         "only a reset breaks a message",
@@ -322,7 +331,7 @@ STREAM_PROPERTIES: Final[tuple[Property, ...]] = (
         "local.Response.accept",
         unless={"connect": "PROPOSED"},
     ),
-    Refused("no trailers in a tunnel", "local.Trailers", unless={"local": ("BODY", "ENDING")}),
+    Refused("no trailers in a tunnel", "local.Trailers", unless={"local": ("BODY", "TRAILING")}),
     Refused("no content before the head of a response", "local.Data", unless={"local": ("BODY", "TUNNEL")}),
     Refused("nothing is sent once END_STREAM was", "local.Data", unless={"stream": ("OPEN", "HALF_CLOSED_REMOTE")}),
     Legal(
