@@ -642,6 +642,53 @@ def test_writable_without_anybody_waiting(server):
     assert exchange.finish().content == b"ab"
 
 
+@pytest.mark.parametrize("how", ["block", "blocks", "generator", "write", "large"])
+def test_the_application_goes_on_when_the_transport_has_all_of_it(server, how):
+    went_on = threading.Event()
+    early = []
+
+    class Closed(list):
+        def close(self):
+            went_on.set()
+
+    class Dropped(list):
+        def __del__(self):
+            went_on.set()
+
+    def generate():
+        try:
+            yield b"a"
+            yield b"b"
+        finally:
+            went_on.set()
+
+    def app(environ, start_response):
+        write = start_response("200 OK", [PLAIN, ("Content-Length", "200000" if how == "large" else "2")])
+        if how == "write":
+            write(b"ab")
+            went_on.set()
+        return {
+            "block": Closed([b"ab"]),
+            "blocks": Closed([b"a", b"b"]),
+            "generator": generate(),
+            "write": [],
+            "large": Dropped([bytes(200_000)]) if how == "large" else [],
+        }[how]
+
+    def late(callback, *args):
+        for _ in range(1000):  # who does not wait goes on here
+            os.sched_yield()
+        early.append(went_on.is_set())
+        callback(*args)
+
+    driver = server.driver(app)
+    exchange = driver.begin(request(), call_threadsafe=lambda *call: server.loop.call_soon_threadsafe(late, *call))
+    driver.feed(exchange, end=True)
+    exchange.finish()
+    assert went_on.wait(PATIENCE)
+    assert set(early) == {False}
+
+
 # Connections that are lost.
 
 

@@ -31,6 +31,8 @@ Application = Callable[..., Iterable[bytes]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _END: Final = EndOfMessage()
+#: A thread does not hand over more octets than this at once and leave.
+_LARGE: Final = 65536
 
 
 class WSGIApplication:
@@ -74,6 +76,7 @@ class WSGIHandler:
         "_overrun",
         "_reason",
         "_stalled",
+        "_waits",
     )
 
     def __init__(self, application: WSGIApplication, exchange: Exchange) -> None:
@@ -93,6 +96,8 @@ class WSGIHandler:
         self._left = -1
         #: More content than that has been seen, and reported.
         self._overrun = False
+        #: Wait until the end of the response has been handed to the transport, since somebody can tell the difference.
+        self._waits = True
         #: Held by the worker; released on the loop's thread when it need not wait any more, once for each wait.
         self._handed: LockType | None = None
         # The event loop's: how far the exchange is.
@@ -179,7 +184,7 @@ class WSGIHandler:
         self._release()
 
     def _finish(self, events: list[Event], consumed: int = 0) -> None:
-        """Send the last of the response; nobody waits for that.  ``consumed``: octets taken, not yet given back."""
+        """Send the last of the response.  ``consumed``: octets taken, not yet given back."""
         if consumed and not self._lost:
             self._exchange.consumed(consumed)
         if self._try_send(events):
@@ -189,6 +194,13 @@ class WSGIHandler:
         elif self._error is not None:
             self._application.context.log.error("the response cannot be sent", exc_info=self._error)
             self._abort([])
+
+    def _finish_for_worker(self, events: list[Event], consumed: int) -> None:
+        """Send the last of the response, and release the worker."""
+        try:
+            self._finish(events, consumed)
+        finally:
+            self._release()
 
     def _abort(self, events: list[Event]) -> None:
         """Send what there is, and end the response so that nobody takes it for complete."""
@@ -222,16 +234,18 @@ class WSGIHandler:
             return
         application = self._application
         result: Any = None
+        close: Any = None
         try:
             environ = application.environ.build(self._exchange.request, self._exchange.peer)
             environ["wsgi.input"] = self._input
             environ["wsgi.early_hints"] = self.early_hints
             result = application.app(environ, self.start_response)
+            close = getattr(result, "close", None)
+            self._waits = close is not None
             self._respond(result)
         except BaseException as error:
             # SystemExit as well: an application ends neither the worker nor, without an answer, the exchange.
             self._failed(error)
-        close = getattr(result, "close", None)
         if close is not None:
             try:
                 close()
@@ -298,6 +312,8 @@ class WSGIHandler:
         """The whole content in one block: everything goes out in one piece."""
         head = self._require_head()
         _require_bytes(block)
+        if len(block) > _LARGE:
+            self._waits = True
         if not self._has_content(head):
             # The length that the content of a GET has.  No content at all says nothing of it.
             self._last([self._response(head, len(block) if block and head.status_code != 204 else -1), _END])
@@ -393,17 +409,19 @@ class WSGIHandler:
         return head.response(length if head.content_length < 0 else -1)
 
     def _last(self, events: list[Event]) -> None:
-        """Hand over the end of the response.  There is nothing to wait for."""
+        """Hand over the end of the response, and wait until the transport has it where that can be told."""
         self._finished = True
-        self._post(self._finish, events, self._input.settle())
+        consumed = self._input.settle()
+        if not self._waits or self._lost:
+            self._post(self._finish, events, consumed)
+            return
+        handed = self._lock()
+        if self._post(self._finish_for_worker, events, consumed):
+            handed.acquire()
 
     def _wait(self, callback: Callable[..., object], *args: object) -> None:
         """Have the loop's thread call ``callback``, and wait until it releases us."""
-        handed = self._handed
-        if handed is None:
-            handed = allocate_lock()
-            handed.acquire()
-            self._handed = handed
+        handed = self._lock()
         if not self._lost and self._post(self._guarded, callback, *args):
             handed.acquire()
         if self._lost or self._over:
@@ -411,6 +429,15 @@ class WSGIHandler:
         if self._error is not None:
             error, self._error = self._error, None
             raise error
+
+    def _lock(self) -> LockType:
+        """What the worker waits by.  Made before the loop's thread is asked to release it."""
+        handed = self._handed
+        if handed is None:
+            handed = allocate_lock()
+            handed.acquire()
+            self._handed = handed
+        return handed
 
     def _post(self, callback: Callable[..., object], *args: object) -> bool:
         """Have the loop's thread call ``callback``.  Returns False if there is no loop any more."""
