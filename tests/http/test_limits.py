@@ -17,6 +17,7 @@ DEFAULTS = {
 WAITS = {
     "tls_handshake": 10,
     "head": 10,
+    "settings": 10,
     "keep_alive": 75,
     "body": 30,
     "body_grace": 10,

@@ -28,6 +28,8 @@ def status(received: bytes) -> int:
         (deadlines.IDLE, "keep_alive"),
         (deadlines.HEAD, "head"),
         (deadlines.LINGER, "linger"),
+        (deadlines.LEAVING, "linger"),
+        (deadlines.SETTINGS, "settings"),
         (deadlines.SHUTDOWN, "shutdown"),
     ],
 )

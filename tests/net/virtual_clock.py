@@ -17,8 +17,10 @@ from interlock.http.events import Data, EndOfMessage, Event, Request, Response
 from interlock.http.fields import Headers
 from interlock.http.limits import Limits, Timeouts
 from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
-from interlock.net.asyncio.exchange import DrivenExchange
+from interlock.net.asyncio.exchange import DrivenExchange, StreamExchange
 from interlock.net.asyncio.http import HTTPProtocol
+from interlock.net.asyncio.http2 import HTTP2Protocol
+from interlock.net.asyncio.negotiation import NegotiatingProtocol
 
 #: Where the clock begins: not at 0, so that nobody takes a time for a duration.
 EPOCH = 1000.0
@@ -392,6 +394,18 @@ def post(length: int, *lines: bytes) -> bytes:
     return b"\r\n".join((b"POST / HTTP/1.1", b"Host: x", b"Content-Length: %d" % length, *lines, b"", b""))
 
 
+#: What connections are made of.
+LIVING = (
+    HTTPProtocol,
+    HTTP2Protocol,
+    NegotiatingProtocol,
+    DrivenExchange,
+    StreamExchange,
+    Request,
+    ExchangeRecord,
+)
+
+
 def living(*types: type) -> int:
     """How many objects of these types there are."""
     gc.collect()
@@ -401,7 +415,7 @@ def living(*types: type) -> int:
 @contextlib.contextmanager
 def server_side() -> Iterator[ServerSide]:
     """The driver on a virtual clock; at the end nothing may be left of it."""
-    before = living(HTTPProtocol, DrivenExchange, Request, ExchangeRecord)
+    before = living(*LIVING)
     loop = VirtualClockLoop()
     try:
         side = ServerSide(loop)
@@ -421,7 +435,7 @@ def server_side() -> Iterator[ServerSide]:
     finally:
         loop.close()
     del side
-    assert living(HTTPProtocol, DrivenExchange, Request, ExchangeRecord) <= before
+    assert living(*LIVING) <= before
 
 
 Events = tuple[Event, ...]

@@ -38,6 +38,8 @@ class FakeExchange:
         self.files: list[tuple[int, int]] = []
         self.taken = 0
         self.aborted = 0
+        #: How often it was told that the application has ended.
+        self.endings = 0
         self.writable = True
         self.expects_continue = (b"expect", b"100-continue") in self.request.headers
         self.gone = False
@@ -77,6 +79,9 @@ class FakeExchange:
 
     def abort(self) -> None:
         self.aborted += 1
+
+    def ended(self) -> None:
+        self.endings += 1
 
     def call_threadsafe(self, callback: Callable[..., object], *args: object) -> None:
         raise AssertionError("not for ASGI")

@@ -44,6 +44,8 @@ class FakeExchange:
         self.calls: list[int] = []
         self.consumed_octets = 0
         self.aborted = False
+        #: How often it was told that the application has ended.
+        self.endings = 0
         self.lost = False
         self.continue_sent = False
         self.files: list[tuple[Any, int, int]] = []
@@ -107,6 +109,12 @@ class FakeExchange:
         assert not self.over.is_set()
         self.aborted = True
         self.over.set()
+
+    def ended(self) -> None:
+        self._changed(self._count_ending)
+
+    def _count_ending(self) -> None:
+        self.endings += 1
 
     def call_threadsafe(self, callback: Callable[..., object], *args: object) -> None:
         self.loop.call_soon_threadsafe(callback, *args)

@@ -26,6 +26,13 @@ _LIMIT_HELP: Final = {
     "body": "The content of a request. Beyond it: 413.",
     "read_buffer": "What is received ahead of what the application has taken.",
     "write_buffer": "What the application has sent ahead of what the client has taken.",
+    "streams": "Requests at the same time on one connection, with HTTP/2.",
+    "continuations": "How many CONTINUATION frames the head of a request has, with HTTP/2.",
+    "glitches": "How many frames of HTTP/2 may make work and do none, at once. Beyond it the connection is closed.",
+    "glitches_rate": "How many more of those each second.",
+    "window": "What is received of a request's content ahead of the application, with HTTP/2, at first.",
+    "window_ceiling": "How large that becomes for an application that keeps up.",
+    "header_table": "Each of the two tables for the compression of fields, with HTTP/2.",
     "drain": "What is read and dropped of a body that nobody wants, so that its connection can be kept.",
     "connections": "Connections at the same time, in one worker.",
     "connections_per_ip": "Connections at the same time from one IP address, in one worker.",
@@ -33,6 +40,7 @@ _LIMIT_HELP: Final = {
 _TIMEOUT_HELP: Final = {
     "tls_handshake": "The TLS handshake.",
     "head": "A request's head, from its first octet; the first one also from the connection's start.",
+    "settings": "The acknowledgement of our settings by a client that speaks HTTP/2.",
     "keep_alive": "The next request on an idle connection.",
     "body": "Between two pieces of a request's body.",
     "body_grace": "How long a body may be slower than --timeout-body-rate.",
@@ -43,9 +51,11 @@ _TIMEOUT_HELP: Final = {
     "shutdown": "Requests that run when the server is told to stop; and as long again for the application's shutdown.",
 }
 #: Limits that count something else than octets.
-_COUNTS: Final = frozenset(("fields", "connections", "connections_per_ip"))
+_COUNTS: Final = frozenset(
+    ("fields", "streams", "continuations", "glitches", "glitches_rate", "connections", "connections_per_ip")
+)
 #: Limits that can be 0.
-_ZERO: Final = frozenset(("chunk_extension", "chunk_overhead", "body", "drain"))
+_ZERO: Final = frozenset(("chunk_extension", "chunk_overhead", "body", "glitches_rate", "header_table", "drain"))
 #: Timeouts that are rates.
 _RATES: Final = frozenset(("body_rate", "write_rate"))
 _SUFFIXES: Final = {"k": 1024, "m": 1024 * 1024, "g": 1024 * 1024 * 1024}

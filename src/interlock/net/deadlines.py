@@ -15,8 +15,10 @@ __all__ = [
     "CLOSING",
     "HEAD",
     "IDLE",
+    "LEAVING",
     "LINGER",
     "NEVER",
+    "SETTINGS",
     "SHUTDOWN",
     "WRITE",
     "Wait",
@@ -40,6 +42,10 @@ CLOSING: Final = 5
 LINGER: Final = 6
 #: Exchanges that run while the server stops.
 SHUTDOWN: Final = 7
+#: The acknowledgement of our SETTINGS (RFC 9113 §6.5.3).
+SETTINGS: Final = 8
+#: The peer to have heard that we take no more requests (RFC 9113 §6.8).
+LEAVING: Final = 9
 
 
 class Wait:
@@ -98,8 +104,10 @@ class Wait:
             limit = timeouts.keep_alive
         elif what == HEAD:
             limit = timeouts.head
-        elif what == LINGER:
+        elif what == LINGER or what == LEAVING:
             limit = timeouts.linger
+        elif what == SETTINGS:
+            limit = timeouts.settings
         else:
             limit = timeouts.shutdown
         return self._since + limit if limit else NEVER

@@ -5,7 +5,8 @@ A *driver* (:mod:`interlock.net.asyncio`) moves octets between a protocol engine
 bridge sees an :class:`Exchange`; the driver sees a :class:`Handler`.  Neither knows more of the other, so either can be
 replaced under its peer.
 
-All calls in both directions are made on the event loop's thread, except :meth:`Exchange.call_threadsafe`.
+All calls in both directions are made on the event loop's thread, except :meth:`Exchange.call_threadsafe` and
+:meth:`Exchange.ended`.
 """
 
 from abc import abstractmethod
@@ -109,11 +110,19 @@ class Exchange(Protocol):
 
     @abstractmethod
     def abort(self) -> None:
-        """End the exchange visibly broken: the connection is closed without the end of the message."""
+        """End the exchange visibly broken: without the end of the message.  The connection may go on, or not."""
+
+    @abstractmethod
+    def ended(self) -> None:
+        """The application has returned, and nothing of it runs any more.  Any thread calls this, once, as the last call.
+
+        Until then the exchange counts against what a peer may have done at the same time, also if it has taken its
+        request back meanwhile.  Never raises.
+        """
 
     @abstractmethod
     def call_threadsafe(self, callback: Callable[..., object], *args: object) -> None:
-        """Have ``callback(*args)`` called on the event loop's thread, soon.  The one call that any thread may make.
+        """Have ``callback(*args)`` called on the event loop's thread, soon.  Any thread may call this.
 
         Raises :class:`RuntimeError` when the event loop is closed.
         """

@@ -10,19 +10,25 @@ __all__ = ["refusal"]
 
 
 def refusal(
-    error: ProtocolError, method: bytes, add_defaults: Callable[[list[tuple[bytes, bytes]]], None] | None
+    error: ProtocolError,
+    method: bytes,
+    add_defaults: Callable[[list[tuple[bytes, bytes]]], None] | None,
+    *,
+    close: bool = True,
 ) -> tuple[list[Event], int]:
-    """The events of a response that says what was wrong, and closes; and the octets of its content.
+    """The events of a response that says what was wrong; and the octets of its content.
 
     ``method``: of the request, b"" where none was understood.  ``add_defaults`` appends fields such as Date.
+    ``close``: whether it says that the connection is closed, which HTTP/2 has no field for (RFC 9113 §8.2.2).
     """
     status = error.error_status_hint
     text = b"%b: %b\n" % (reason(status), str(error).encode())
     fields = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(text)),
-        (b"connection", b"close"),
     ]
+    if close:
+        fields.append((b"connection", b"close"))
     if add_defaults is not None:
         add_defaults(fields)
     if method == b"HEAD":

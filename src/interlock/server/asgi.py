@@ -46,6 +46,11 @@ _EXPECTED: Final = (
 )
 _UNFINISHED: Final = ("starting a response", "sending the content", "completing the content", "sending the trailers")
 
+#: RFC 9113 §8.2.2: what says how the connection is used has no place in HTTP/2, and applications do say it.
+_CONNECTION_SPECIFIC: Final = frozenset(
+    (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
+)
+
 _CONTINUE: Final = InformationalResponse(status_code=100, reason=reason(100))
 _END: Final = EndOfMessage()
 _ERROR_TEXT: Final = b"Internal Server Error"
@@ -76,7 +81,8 @@ class ASGIApplication:
         self._scopes: Final = ScopeFactory(context.root_path, state)
         self._show_states: Final = show_states
         self._variables: Final = contextvars.copy_context()
-        self._handlers: Final[set[ASGIHandler]] = set()
+        #: What runs, and the exchange that it runs for.
+        self._handlers: Final[dict[ASGIHandler, Exchange]] = {}
 
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
@@ -90,7 +96,7 @@ class ASGIApplication:
             if states is not None:
                 scope["extensions"]["interlock.states"] = states
         handler = ASGIHandler(exchange, self._context)
-        self._handlers.add(handler)
+        self._handlers[handler] = exchange
         handler.task = asyncio.get_running_loop().create_task(
             self._serve(handler, scope), context=self._variables.copy()
         )
@@ -106,9 +112,9 @@ class ASGIApplication:
         # A task that was cancelled before its first step has not run a single line of its own.
         for handler in tuple(self._handlers):
             if handler.task in tasks:
-                self._handlers.discard(handler)
                 handler.task = None
                 handler.break_off()
+                self._handlers.pop(handler).ended()
 
     async def _serve(self, handler: "ASGIHandler", scope: Scope) -> None:
         try:
@@ -126,8 +132,8 @@ class ASGIApplication:
         else:
             handler.returned()
         finally:
-            self._handlers.discard(handler)
             handler.task = None
+            self._handlers.pop(handler).ended()
 
 
 class ASGIHandler:
@@ -299,6 +305,7 @@ class ASGIHandler:
             raise TypeError(f"http.response.start: status has to be an integer, not {status!r}")
         fields: list[tuple[bytes, Any]] = []
         has_length = False
+        multiplexed = self._request.http_version == b"2"
         for name, value in message.get("headers", ()):
             lower = bytes(name).lower()
             if lower == b"content-length":
@@ -307,6 +314,8 @@ class ASGIHandler:
                 has_length = True
             elif lower == b"transfer-encoding" and value.lower() == b"chunked":
                 continue  # how the message is framed is for the engine to say
+            elif multiplexed and lower in _CONNECTION_SPECIFIC:
+                continue
             fields.append((lower, value))
         self._status = status
         self._fields = fields

@@ -70,7 +70,7 @@ class ScopeFactory:
             "raw_path": raw_path,
             "query_string": query,
             "root_path": self._root_path,
-            "headers": request.headers.items_list(),
+            "headers": _fields(request),
             "client": peer.client,
             "server": peer.server,
             "extensions": self._extensions.copy(),
@@ -86,6 +86,18 @@ class ScopeFactory:
         if known is None:
             known = self._tls[ssl_object] = tls_extension(ssl_object)
         return known
+
+
+def _fields(request: Request) -> list[tuple[bytes, bytes]]:
+    """The fields of a request; of HTTP/2 with all that it sent of Cookie in one (RFC 9113 §8.2.3)."""
+    fields = request.headers.items_list()
+    if request.http_version == b"2":
+        crumbs = [value for name, value in fields if name == b"cookie"]
+        if len(crumbs) > 1:
+            at = next(index for index, field in enumerate(fields) if field[0] == b"cookie")
+            fields = [field for field in fields if field[0] != b"cookie"]
+            fields.insert(at, (b"cookie", b"; ".join(crumbs)))
+    return fields
 
 
 def split_target(target: bytes) -> tuple[bytes, bytes]:

@@ -146,6 +146,7 @@ class WSGIHandler:
     def refuse(self) -> None:
         """Answer that there is no thread for this."""
         self._finish(_plain(self._application.context, "503 Service Unavailable", self._exchange.request.method))
+        self._exchange.ended()
 
     # What the worker has called on the event loop's thread.
 
@@ -229,9 +230,15 @@ class WSGIHandler:
     # The worker's side.
 
     def run(self) -> None:
+        """Run the application, unless its client has gone already."""
+        try:
+            if not self._lost:
+                self._run()
+        finally:
+            self._exchange.ended()
+
+    def _run(self) -> None:
         """Run the application, from its call to the ``close()`` of what it returned."""
-        if self._lost:
-            return
         application = self._application
         result: Any = None
         close: Any = None

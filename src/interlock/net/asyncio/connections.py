@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from typing import Final, Protocol
 
 from interlock.http.events import Request
@@ -81,6 +82,8 @@ class ConnectionRegistry:
         self.leniency: Final = Leniency(obs_text_in_target=obs_text_in_target)
         self.log: Final = logging.getLogger("interlock.error")
         self.draining = False
+        #: The thread that the event loop runs in.
+        self.thread: Final = get_ident()
         self._loop: Final = asyncio.get_running_loop()
         self._connections: Final[set[Served]] = set()
         self._per_ip: Final[dict[str, int]] = {}

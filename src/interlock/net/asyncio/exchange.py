@@ -1,15 +1,19 @@
-"""One exchange of a connection, as a bridge sees it, and what is known of the peer."""
+"""Exchanges as a bridge sees them, those of HTTP/1.1 and those of HTTP/2, and what is known of the peer."""
 
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from threading import get_ident
 from typing import IO, Final, Protocol
 
 from interlock.http.events import Event, Request
+from interlock.http.fields import EXPECT_CONTINUE
 from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
+from interlock.net.deadlines import Wait
 from interlock.net.exchange import Disconnected, Handler, PeerInfo
 
-__all__ = ["DrivenExchange", "Driver", "peer_info"]
+__all__ = ["DrivenExchange", "Driver", "StreamDriver", "StreamExchange", "peer_info"]
 
 
 class Driver(Protocol):
@@ -38,13 +42,36 @@ class Driver(Protocol):
         """End the exchange in progress visibly broken."""
 
 
-class DrivenExchange:
-    """One exchange of a connection: an :class:`~interlock.net.exchange.Exchange`."""
+class StreamDriver(Protocol):
+    """What an exchange needs of a connection that has many at a time."""
 
-    __slots__ = ("_began", "_protocol", "_registry", "handler", "octets_sent", "peer", "request", "status", "unread")
+    write_paused: bool
 
-    def __init__(self, protocol: Driver, registry: ConnectionRegistry, request: Request, peer: PeerInfo) -> None:
-        self._protocol: Driver | None = protocol
+    def machines(self, stream_id: int) -> dict[str, str]:
+        """The states of the connection's machines and of a stream's, by name."""
+
+    def send(self, exchange: "StreamExchange", events: tuple[Event, ...]) -> None:
+        """Hand events over to be sent."""
+
+    async def send_file(self, exchange: "StreamExchange", file: IO[bytes], offset: int, count: int) -> None:
+        """Send octets of a file as content."""
+
+    def consumed(self, exchange: "StreamExchange", octets: int) -> None:
+        """The application has taken some content."""
+
+    def break_off(self, exchange: "StreamExchange", error: str) -> None:
+        """End an exchange visibly broken."""
+
+    def release(self, stream_id: int) -> None:
+        """The application has ended."""
+
+
+class ReportedExchange:
+    """What an exchange has in all versions of HTTP."""
+
+    __slots__ = ("_began", "_registry", "handler", "octets_sent", "peer", "request", "status", "unread")
+
+    def __init__(self, registry: ConnectionRegistry, request: Request, peer: PeerInfo) -> None:
         self.request: Request = request
         self.peer: PeerInfo = peer
         self.handler: Handler | None = None
@@ -55,6 +82,28 @@ class DrivenExchange:
         #: For the report: a loop's own clock may stand still for as long as a callback runs.
         self._began: Final = time.perf_counter() if registry.on_exchange_end is not None else 0.0
         self._registry: Final = registry
+
+    def call_threadsafe(self, callback: Callable[..., object], *args: object) -> None:
+        """Have a callback called on the loop's thread."""
+        self._registry.call_threadsafe(callback, args)
+
+    def report(self, error: str) -> None:
+        """Tell the registry that the exchange is over."""
+        report = self._registry.on_exchange_end
+        if report is not None:
+            duration = time.perf_counter() - self._began
+            started = time.time() - duration
+            report(ExchangeRecord(self.peer, self.request, self.status, self.octets_sent, started, duration, error))
+
+
+class DrivenExchange(ReportedExchange):
+    """One exchange of a connection that has one at a time: an :class:`~interlock.net.exchange.Exchange`."""
+
+    __slots__ = ("_protocol",)
+
+    def __init__(self, protocol: Driver, registry: ConnectionRegistry, request: Request, peer: PeerInfo) -> None:
+        super().__init__(registry, request, peer)
+        self._protocol: Driver | None = protocol
 
     @property
     def writable(self) -> bool:
@@ -98,19 +147,117 @@ class DrivenExchange:
         if self._protocol is not None:
             self._protocol.break_off("the application failed")
 
-    def call_threadsafe(self, callback: Callable[..., object], *args: object) -> None:
-        """Have a callback called on the loop's thread."""
-        self._registry.call_threadsafe(callback, args)
+    def ended(self) -> None:
+        """The application has returned: on this connection that changes nothing."""
 
     def detach(self, error: str) -> None:
         """The exchange is over: nothing holds the connection any more."""
         self._protocol = None
         self.handler = None
-        report = self._registry.on_exchange_end
-        if report is not None:
-            duration = time.perf_counter() - self._began
-            started = time.time() - duration
-            report(ExchangeRecord(self.peer, self.request, self.status, self.octets_sent, started, duration, error))
+        self.report(error)
+
+
+class StreamExchange(ReportedExchange):
+    """One exchange of a connection that has many: an :class:`~interlock.net.exchange.Exchange` on a stream of its own."""
+
+    __slots__ = (
+        "_driver",
+        "_reason",
+        "body_wait",
+        "drained",
+        "expecting",
+        "left",
+        "over",
+        "partial",
+        "pending",
+        "stall",
+        "stream_id",
+    )
+
+    def __init__(self, driver: StreamDriver, registry: ConnectionRegistry, request: Request, peer: PeerInfo) -> None:
+        super().__init__(registry, request, peer)
+        #: Kept until the application has ended, which may be long after the exchange is over.
+        self._driver: StreamDriver | None = driver
+        self.stream_id: Final = request.stream_id
+        #: Whether the client waits for 100 (Continue).
+        self.expecting = bool(request.headers.flags & EXPECT_CONTINUE)
+        #: Octets of content that have been handed over, and are not yet all with the transport.
+        self.pending = 0
+        #: Nothing more is sent or received, and why; what has been handed over may still have to be sent.
+        self.over = False
+        self._reason = ""
+        #: Who waits until all that was handed over is with the transport, and that can take more.
+        self.drained: asyncio.Future[None] | None = None
+        #: The wait for the request's content; None while there was none.
+        self.body_wait: Wait | None = None
+        #: Octets of a frame that is not complete, which count as its progress already.
+        self.partial = 0
+        #: The wait for the peer to open its window, None while there was none; and how many octets waited at its last look.
+        self.stall: Wait | None = None
+        self.left = 0
+
+    @property
+    def writable(self) -> bool:
+        """Whether all that was handed over is with the transport, and that can take more."""
+        driver = self._driver
+        return self.over or driver is None or (not self.pending and not driver.write_paused)
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for 100 (Continue)."""
+        return self.expecting and not self.over
+
+    def states(self) -> dict[str, str]:
+        """The states of the connection's machines and of the stream's, by name."""
+        driver = self._driver
+        return {} if driver is None or self.over else driver.machines(self.stream_id)
+
+    def send(self, *events: Event) -> None:
+        """Hand events over to be sent."""
+        driver = self._driver
+        if driver is None or self.over:
+            raise Disconnected(self._reason or "the response is over")
+        driver.send(self, events)
+
+    async def send_file(self, file: IO[bytes], offset: int, count: int) -> None:
+        """Send octets of a file as content."""
+        driver = self._driver
+        if driver is None or self.over:
+            raise Disconnected(self._reason or "the response is over")
+        await driver.send_file(self, file, offset, count)
+
+    def consumed(self, octets: int) -> None:
+        """The application has taken octets of the content."""
+        driver = self._driver
+        if driver is not None and not self.over:
+            self.unread -= octets
+            driver.consumed(self, octets)
+
+    def abort(self) -> None:
+        """End the exchange visibly broken."""
+        driver = self._driver
+        if driver is not None and not self.over:
+            driver.break_off(self, "the application failed")
+
+    def ended(self) -> None:
+        """The application has returned."""
+        if get_ident() == self._registry.thread:
+            self._release()
+        else:
+            with suppress(RuntimeError):  # the loop is closed, and the connection with it
+                self._registry.call_threadsafe(self._release, ())
+
+    def _release(self) -> None:
+        driver = self._driver
+        self._driver = None
+        if driver is not None:
+            driver.release(self.stream_id)
+
+    def close(self, reason: str = "") -> None:
+        """Nothing more is sent or received."""
+        self.over = True
+        self._reason = reason
+        self.handler = None
 
 
 def peer_info(transport: asyncio.BaseTransport) -> PeerInfo:

@@ -72,6 +72,7 @@ class HTTPProtocol:
         "_read_paused",
         "_read_wait",
         "_registry",
+        "_since",
         "_timer",
         "_timer_at",
         "_transport",
@@ -81,7 +82,10 @@ class HTTPProtocol:
         "write_paused",
     )
 
-    def __init__(self, registry: ConnectionRegistry, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, registry: ConnectionRegistry, loop: asyncio.AbstractEventLoop, since: float | None = None
+    ) -> None:
+        """``since``: when the connection began, on the loop's clock, if that was before now."""
         self._registry: Final = registry
         self._loop: Final = loop
         self.connection: Final = Connection(SERVER, limits=registry.limits, leniency=registry.leniency)
@@ -101,6 +105,7 @@ class HTTPProtocol:
         self._read_wait: Final = Wait(registry.timeouts)
         self._write_wait: Final = Wait(registry.timeouts)
         self._write_size = 0
+        self._since: Final = since
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = deadlines.NEVER
 
@@ -112,7 +117,7 @@ class HTTPProtocol:
         self._peer = peer_info(transport)
         self._ip = self._peer.client[0] if self._peer.client else ""
         self._transport.set_write_buffer_limits(high=self._registry.limits.write_buffer)
-        self._read_wait.begin(deadlines.HEAD, self._loop.time())
+        self._read_wait.begin(deadlines.HEAD, self._since if self._since is not None else self._loop.time())
         if not self._registry.add(self, self._ip):
             if self._registry.flooded(self._ip):
                 self.abort()
