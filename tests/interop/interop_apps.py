@@ -134,6 +134,31 @@ def fail(request):
     raise RuntimeError("on purpose")
 
 
+FORM_PAGE = """<!doctype html><html><head><title>-</title></head><body>
+    <form method="post" action="/form" target="answer"><input name="a"><input name="b"></form>
+    <iframe name="answer"></iframe><script>
+    const frame = document.querySelector('iframe');
+    (async () => {
+        const echoed = await (await fetch('/echo_json', {method: 'POST', body: '{"n": [1, null]}'})).json();
+        const text = await (await fetch('/long_text')).text();
+        const form = document.forms[0];
+        form.a.value = 'Ada';
+        form.b.value = '\u00fc & more';
+        const load = new Promise(resolve => frame.addEventListener('load', resolve, {once: true}));
+        form.submit();
+        await load;
+        const posted = JSON.parse(frame.contentDocument.querySelector('pre').textContent);
+        const stream = (await (await fetch('/stream')).text()).split('\\n').length;
+        document.title = [JSON.stringify(echoed['you sent']), text.length, posted.a, posted.b, stream].join(' ');
+    })().catch(error => document.title = error);
+</script></body></html>"""
+
+
+def form_page(request):
+    """A page for a browser: its script posts a form, as a form, and loads what else there is."""
+    return HttpResponse(FORM_PAGE)
+
+
 def stream(request):
     return StreamingHttpResponse((b"%d\n" % i for i in range(100)), content_type="text/plain")
 
@@ -166,7 +191,7 @@ def django_pages(stream, download):
             path(view.__name__.removesuffix("_asgi"), view)
             for view in (form, files, echo_json, redirect, set_cookies, cookies, long_text, a_file, query, nothing)
         ),
-        *(path(view.__name__, view) for view in (upload, slow, fail)),
+        *(path(view.__name__, view) for view in (upload, slow, fail, form_page)),
         path("stream", stream),
         path("download", download),
     ]
