@@ -271,7 +271,6 @@ class Connection(Receiver):
         if trailers is not None:
             write_trailers(trailers)
         self._local(stream, LOCAL_FINISH if trailers is None else LOCAL_FINISH_WITH_TRAILERS)
-        self._budget.earn(1)
         self._output.finish(stream, trailers)
         if self._output.closed:
             self._forget_closed()
@@ -333,6 +332,8 @@ class Connection(Receiver):
         closed = self._output.closed
         self._output.closed = []
         for stream in closed:
+            if stream.shown:
+                self._budget.earn(1)
             self._close(stream)
 
     # -- what may be asked

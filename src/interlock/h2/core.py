@@ -111,7 +111,7 @@ class Core:
         #: The last stream that our GOAWAY has named.
         self._last_named = frames.LARGEST
         self._output: Final = Output(limits.header_table)
-        self._decoder: Final = Decoder(frames.DEFAULT_HEADER_TABLE, limits.head, limits.fields)
+        self._decoder: Final = Decoder(frames.DEFAULT_HEADER_TABLE, limits.head, limits.head // 32 + 1)
         self._budget: Final = Budget(limits.glitches, limits.glitches_rate)
         self._growth: Final = GrowthBudget(limits.window_ceiling)
         #: Octets of a stream's window, and the connection's window: as large as all streams' together may get, so that

@@ -103,9 +103,10 @@ def _join_cookies(fields: list[Any]) -> None:
         del fields[index]
 
 
-def read_request(fields: list[Any], stream_id: int, extended_connect: bool) -> Request:
+def read_request(fields: list[Any], stream_id: int, most: int, extended_connect: bool) -> Request:
     """The Request that a field list makes.  Raises :class:`StreamFault` where it is malformed.
 
+    ``most``: fields that it may have, beside its pseudo-headers; several Cookie fields are one (RFC 9113 §8.2.3).
     ``extended_connect``: whether we have offered SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §3).
     """
     method: bytes = b""
@@ -157,6 +158,8 @@ def read_request(fields: list[Any], stream_id: int, extended_connect: bool) -> R
         raise malformed(":protocol without CONNECT (RFC 8441 §4)")
     items = fields[at:]
     interpreted = _check_fields(items)
+    if len(items) > most:
+        raise StreamFault(PROTOCOL_ERROR, f"more than {most} fields", 431)
     try:
         if tunnel:
             check_target(method, path)

@@ -299,7 +299,7 @@ class Receiver(Control):
         if not end and not REMOTE_DONE[stream.joint]:
             raise StreamFault(errors.PROTOCOL_ERROR, "trailers that do not end their message (RFC 9113 §8.1)")
         stream.joint = self._remote(stream.joint, REMOTE_TRAILERS)
-        if self._decoder.overflow:
+        if self._decoder.overflow or len(fields) > self.limits.fields:
             raise StreamFault(errors.PROTOCOL_ERROR, "trailers beyond our limits (RFC 9113 §10.5.1)", 431)
         trailers = read_trailers(fields)
         if stream.receive.remaining > 0:
@@ -357,7 +357,7 @@ class Receiver(Control):
                 self._refuse_request(stream, end, 431, "a head beyond our limits (RFC 9113 §10.5.1)")
                 return
             try:
-                request = read_request(fields, stream_id, self._extended_connect)
+                request = read_request(fields, stream_id, self.limits.fields, self._extended_connect)
             except StreamFault as fault:
                 if fault.error_status_hint == 400:
                     raise
@@ -416,7 +416,7 @@ class Receiver(Control):
         self._events.append(RequestRefused(stream.id, status, reason))
 
     def _read_response_head(self, stream: Stream, end: bool, fields: list[Any]) -> None:
-        if self._decoder.overflow:
+        if self._decoder.overflow or len(fields) > self.limits.fields:
             raise StreamFault(errors.PROTOCOL_ERROR, "a head beyond our limits (RFC 9113 §10.5.1)")
         head = read_response(fields, stream.id)
         if isinstance(head, InformationalResponse):
