@@ -98,7 +98,7 @@ def _check_fields(fields: list[Any]) -> list[Any]:
 
 def _join_cookies(fields: list[Any]) -> None:
     crumbs = [index for index, field in enumerate(fields) if field[0] == b"cookie"]
-    fields[crumbs[0]] = (b"cookie", b"; ".join([fields[index][1] for index in crumbs]))
+    fields[crumbs[0]] = (b"cookie", b"; ".join([fields[index][1] for index in crumbs if fields[index][1]]))
     for index in reversed(crumbs[1:]):
         del fields[index]
 

@@ -220,6 +220,7 @@ TUNNEL: Final = Machine(
         "NONE": {
             "Propose": To("PROPOSED", "RFC 9113 §8.5"),
             "Refuse": "NONE",
+            "Trail": "NONE",  # and nowhere else: neither CONNECT nor a tunnel has trailers
         },
         "PROPOSED": {
             "Accept": To("ACCEPTED", "RFC 9113 §8.5"),
@@ -260,14 +261,14 @@ def _stream_events() -> dict[str, dict[str, str]]:
             f"{end}.Response.accept": {"stream": head, end: "Response", "connect": "Accept"},
             f"{end}.Data": {"stream": f"{verb} DATA", end: "Data"},
             f"{end}.Data.end": {"stream": f"{verb} DATA+END_STREAM", end: "Data.end"},
-            f"{end}.Trailers": {"stream": last_head, end: "Trailers"},
+            f"{end}.Trailers": {"stream": last_head, end: "Trailers", "connect": "Trail"},
             f"{end}.Reset": {"stream": f"{verb} RST_STREAM", end: "Reset", other: "Reset"},
             f"{end}.Promise": {"stream": f"{verb} PUSH_PROMISE", end: "Promise", other: "TheirPromise"},
             f"{end}.WindowUpdate": {"stream": f"{verb} WINDOW_UPDATE"},
             f"{end}.Priority": {"stream": f"{verb} PRIORITY"},
         }
     events["local.Finish"] = {"local": "Finish"}
-    events["local.FinishWithTrailers"] = {"local": "FinishWithTrailers"}
+    events["local.FinishWithTrailers"] = {"local": "FinishWithTrailers", "connect": "Trail"}
     return events
 
 

@@ -94,7 +94,8 @@ class Request(Event):
         self.stream_id = stream_id
         if not self.method or not within(self.method, TCHAR):
             raise LocalProtocolError(f"illegal method {excerpt(self.method)} (RFC 9110 §9.1)")
-        check_request(self.method, self.http_version, self.headers, check_target(self.method, self.target))
+        form = b"GET" if protocol else self.method  # an extended CONNECT has a path (RFC 8441 §4)
+        check_request(form, self.http_version, self.headers, check_target(form, self.target))
 
     def _fields(self) -> list[tuple[str, object]]:
         return [
