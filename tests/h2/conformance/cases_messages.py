@@ -140,6 +140,25 @@ def content_lengths_that_differ(client: Client) -> None:
     client.expect_malformed(1)
 
 
+BAD_ENDS = {
+    "too-few": raw.data(1, b"123", end=True),
+    "too-many": raw.data(1, b"123456", end=True),
+    "trailers": raw.headers(1, raw.block([("x-checksum", "1")])),
+    "trailers-with-pseudo-field": raw.headers(1, raw.block([(":path", "/")])),
+    "trailers-upper-case": raw.headers(1, raw.block([("X", "1")])),
+}
+
+
+@case("9113 §8.1.1", "9113 §8.1", each=BAD_ENDS)
+def malformed_end_of_a_request_that_was_answered(client: Client, end: bytes) -> None:
+    """There is nothing left to be reset but what is over; the connection goes on."""
+    client.upload(1, "/early", more=[("content-length", "5")])
+    client.expect_response(1)
+    client.send(end)
+    client.expect_alive()
+    client.expect_served(3)
+
+
 # §8.2.1 names and values
 
 BAD_NAMES: dict[str, bytes] = {

@@ -227,6 +227,10 @@ UNDER_WAY = {
     "rst-stream": raw.rst_stream(1),
     "priority": raw.priority(1, 3),
     "window-update-0": raw.window_update(1, 0),
+    "window-overflow": raw.window_update(1, raw.LARGEST) * 2,
+    "priority-of-another-size": raw.frame(raw.PRIORITY, 0, 1, bytes(4)),
+    "priority-on-itself": raw.priority(1, 1),
+    "second-request": raw.headers(1, raw.block([(":method", "GET"), (":scheme", "http"), (":path", "/")])),
 }
 
 
