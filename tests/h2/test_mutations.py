@@ -37,7 +37,11 @@ def test_every_fault_is_noticed_that_is_not_the_same_in_other_words(
     judge: Judge, faults: Callable[[System], Iterator[Mutant]]
 ) -> None:
     assert judge.unnoticed(faults) == []
-    assert any(judge.notices(mutant) for mutant in faults(judge.system))
+
+
+@pytest.mark.parametrize("judge", JUDGES, ids=lambda judge: judge.system.name)
+def test_no_event_can_go(judge: Judge) -> None:
+    assert all(judge.notices(mutant) for mutant in mutants.events_taken_out(judge.system))
 
 
 @pytest.mark.parametrize("judge", JUDGES, ids=lambda judge: judge.system.name)
