@@ -10,6 +10,7 @@ from interlock.h1.buffer import ReceiveBuffer
 from interlock.h1.parse import FieldSection, LineStart, check_line
 from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.events import Data, EndOfMessage, Event
+from interlock.http.leniency import Leniency
 from interlock.http.limits import Limits
 from interlock.http.octets import HEXDIG, within
 
@@ -34,12 +35,20 @@ _END: Final = 2  # waiting for the CRLF behind a chunk's data
 _TRAILERS: Final = 3
 
 
+#: Chunk lines without extensions that were read before, and the sizes that they say: at most _MOST_SIZES.  Whoever sends
+#: chunks mostly sends those of one size.
+_SIZES: Final[dict[bytes, int]] = {}
+_MOST_SIZES: Final = 256
+
+
 class ChunkedReader:
-    """Reads one chunked body.  ``section`` has what the head has used of the limits that trailers share."""
+    """Reads one chunked body.  ``head`` has what the head has used of the limits that trailers share."""
 
     __slots__ = (
         "_begun",
+        "_head",
         "_left",
+        "_leniency",
         "_limits",
         "_most",
         "_overhead",
@@ -49,11 +58,13 @@ class ChunkedReader:
         "received",
     )
 
-    def __init__(self, limits: Limits, section: FieldSection) -> None:
+    def __init__(self, limits: Limits, leniency: Leniency, head: FieldSection) -> None:
         self._limits: Final = limits
+        self._leniency: Final = leniency
+        self._head: Final = head
         self._most: Final = _SIZE_DIGITS + limits.chunk_extension
-        self._section: Final = section
-        self._start: Final = LineStart()
+        self._section: FieldSection | None = None
+        self._start: LineStart | None = None
         self._where = _LINE
         self._left = 0
         self._begun = False
@@ -63,32 +74,35 @@ class ChunkedReader:
 
     def read(self, buffer: ReceiveBuffer) -> Event | None:
         """The next Data or EndOfMessage, or None until more has come."""
-        while True:
-            if self._where == _DATA:
-                if not buffer.has_data():
-                    return None
-                data = buffer.take(self._left)
-                begun = self._begun
-                self._begun = True
-                self._left -= len(data)
-                if self._left == 0:
-                    self._where = _END
-                return Data(data, not begun, self._left == 0)
-            if self._where == _TRAILERS:
-                if not self._section.read(buffer):
-                    return None
-                trailers = self._section.headers(True)
-                return EndOfMessage(headers=trailers) if len(trailers) else _WITHOUT_TRAILERS
-            line = self._line(buffer, 0 if self._where == _END else self._most)
+        if self._where == _END:
+            line = self._line(buffer, 0)
             if line is None:
                 return None
-            self._overhead += len(line) + 2
-            if self._where == _END:
-                if line:
-                    raise LocalProtocolError(f"no CRLF behind a chunk but {excerpt(line)} (RFC 9112 §7.1)")
-                self._where = _LINE
-            else:
-                self._begin(line)
+            if line:
+                raise LocalProtocolError(f"no CRLF behind a chunk but {excerpt(line)} (RFC 9112 §7.1)")
+            self._where = _LINE
+        if self._where == _LINE:
+            line = self._line(buffer, self._most)
+            if line is None:
+                return None
+            self._begin(line)
+        if self._where == _DATA:
+            if not buffer.has_data():
+                return None
+            data = buffer.take(self._left)
+            begun = self._begun
+            self._begun = True
+            self._left -= len(data)
+            if self._left == 0:
+                self._where = _END
+            return Data(data, not begun, self._left == 0)
+        section = self._section
+        if section is None:
+            section = FieldSection(self._limits, self._leniency, self._head.size, self._head.count)
+            self._section = section
+        if not section.read(buffer):
+            return None
+        return _WITHOUT_TRAILERS if section.empty else EndOfMessage(headers=section.headers(True))
 
     def _line(self, buffer: ReceiveBuffer, most: int) -> bytes | None:
         """The next line of at most ``most`` octets, without its CRLF; None until it is complete."""
@@ -97,33 +111,46 @@ class ChunkedReader:
         end = -1 if buffer.held else data.find(b"\r\n", pos, pos + most + 2)
         if end < 0:
             if not buffer.has_line():
+                if self._start is None:
+                    self._start = LineStart()
                 self._start.examine(buffer.held, most, 400, "chunk line")
                 return None
-            self._start.reset()
+            self._start = None
             data = buffer.data
             pos = buffer.pos
             end = data.find(b"\r\n", pos, pos + most + 2)
             if end < 0:
                 check_line(data[pos : data.find(b"\n", pos) + 1], most, 400, "chunk line")
         buffer.pos = end + 2
+        self._overhead += end - pos + 2
         return data[pos:end]
 
     def _begin(self, line: bytes) -> None:
         """Go on to the chunk, or to the trailers, that a chunk line announces."""
-        digits = line
-        if not line or len(line) > _SIZE_DIGITS or not within(line, HEXDIG):
-            digits = self._without_extensions(line)
-        size = int(digits, 16)
-        if size > 0x7FFF_FFFF_FFFF_FFFF:
-            raise LocalProtocolError(f"chunk size {excerpt(digits)} is beyond 2^63 - 1 (RFC 9112 §7.1)")
-        if self._limits.body is not None and size > self._limits.body - self.received:
-            raise LocalProtocolError(f"content of more than {self._limits.body} octets", 413)
-        if self._overhead > max(self._limits.chunk_overhead, self.received):
+        known = _SIZES.get(line)
+        size = self._size(line) if known is None else known
+        limits = self._limits
+        if limits.body is not None and size > limits.body - self.received:
+            raise LocalProtocolError(f"content of more than {limits.body} octets", 413)
+        if self._overhead > limits.chunk_overhead and self._overhead > self.received:
             raise LocalProtocolError("more framing than content (RFC 9112 §7.1.1)")
         self.received += size
         self._left = size
         self._begun = False
         self._where = _DATA if size else _TRAILERS
+
+    def _size(self, line: bytes) -> int:
+        """The size that a chunk line says."""
+        bare = len(line) > 0 and len(line) <= _SIZE_DIGITS and within(line, HEXDIG)
+        digits = line if bare else self._without_extensions(line)
+        size = int(digits, 16)
+        if size > 0x7FFF_FFFF_FFFF_FFFF:
+            raise LocalProtocolError(f"chunk size {excerpt(digits)} is beyond 2^63 - 1 (RFC 9112 §7.1)")
+        if bare:
+            if len(_SIZES) >= _MOST_SIZES:
+                _SIZES.clear()
+            _SIZES[line] = size
+        return size
 
     def _without_extensions(self, line: bytes) -> bytes:
         """The chunk size of a line that is more than that."""

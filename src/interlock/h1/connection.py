@@ -332,9 +332,7 @@ class Connection(Ends):
 
     def _expect_chunks(self, section: FieldSection) -> None:
         self._body = BY_CHUNKS
-        self._chunks = ChunkedReader(
-            self._limits, FieldSection(self._limits, self._leniency, section.size, section.count)
-        )
+        self._chunks = ChunkedReader(self._limits, self._leniency, section)
 
     def _read_response(self) -> Event | None:
         section = self._section

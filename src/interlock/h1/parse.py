@@ -9,7 +9,7 @@ from typing import Final
 
 from interlock.h1.buffer import ReceiveBuffer
 from interlock.http.errors import LocalProtocolError, excerpt
-from interlock.http.fields import Headers, field_name, parsed_section
+from interlock.http.fields import Headers, field_name
 from interlock.http.leniency import Leniency
 from interlock.http.limits import Limits
 from interlock.http.names import INTERPRETED, KNOWN_NAMES, PLAIN_NAMES
@@ -428,12 +428,19 @@ class FieldSection:
             self.size += len(line) + 2
             self.count += 1
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no field in it so far."""
+        return not self._names
+
     def headers(self, trailers: bool) -> Headers:
         """The section, once it is complete."""
         if self._headers is None:
             if self._leniency.repeated_content_length and self._special:
                 self._fold_content_length()
-            self._headers = parsed_section(self._names, self._items, self._special, trailers)
+            self._headers = Headers(
+                trailers=trailers, _parsed=(self._items, self._items, self._special), _names=self._names
+            )
         return self._headers
 
     def _fold_content_length(self) -> None:

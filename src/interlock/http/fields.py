@@ -175,7 +175,7 @@ def headers_of(fields: RawFields) -> "Headers":
 
 
 #: What a parser has read: the fields with their names as written, with their names in lower case (which may be the same
-#: list), and those of the latter that have to be interpreted.
+#: list, with the names as written in _names), and those of the latter that have to be interpreted.
 Parsed = tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]
 
 
@@ -187,7 +187,14 @@ class Headers:
 
     __slots__ = ("_items", "_names", "_wire", "content_length", "flags", "host", "host_count", "shared")
 
-    def __init__(self, fields: RawFields = (), *, trailers: bool = False, _parsed: Parsed | None = None) -> None:
+    def __init__(
+        self,
+        fields: RawFields = (),
+        *,
+        trailers: bool = False,
+        _parsed: Parsed | None = None,
+        _names: list[bytes] | None = None,
+    ) -> None:
         """``fields``: pairs of (name, value), each bytes or ASCII str.
 
         Raises :class:`LocalProtocolError` for an illegal name or value, for contradicting framing fields, and, with
@@ -204,9 +211,8 @@ class Headers:
         self.host_count = 0
         #: Whether it may be kept for other messages: all its fields are short, and none carries a secret.
         self.shared = False
-        self._items: list[tuple[bytes, bytes]] = []
         #: The names as they were written, if they stand neither in _wire nor in _items.
-        self._names: list[bytes] | None = None
+        self._names = _names
         #: What :attr:`wire` gives; b"" while nobody has asked for it.
         self._wire = b""
         if _parsed is not None:  # a parser has validated it
@@ -218,7 +224,8 @@ class Headers:
             elif interpreted:
                 self._interpret(interpreted)
             return
-        items = self._items
+        items: list[tuple[bytes, bytes]] = []
+        self._items = items
         special: list[tuple[bytes, bytes]] = []
         lines: list[bytes] = []
         kinds = 0
@@ -243,10 +250,6 @@ class Headers:
         elif special:
             self._interpret(special)
 
-    def written_as(self, names: list[bytes]) -> None:
-        """Say how the names were written: for a parser that has just made this section."""
-        self._names = names
-
     def _refuse_trailers(self) -> None:
         """Raise for a field that must not stand in a trailer section."""
         for name, _ in self._items:
@@ -257,15 +260,15 @@ class Headers:
         """Take from the interpreted fields what they say, and refuse those that contradict each other."""
         unknown: LocalProtocolError | None = None
         for name, value in special:
-            if name == b"content-length":
+            if name == b"host":
+                self.host = value
+                self.host_count += 1
+            elif name == b"content-length":
                 if self.content_length >= 0:
                     raise LocalProtocolError("more than one Content-Length (RFC 9112 §6.3)")
                 if not value.isdigit() or len(value) > 18 or (value[0] == 0x30 and len(value) > 1):
                     raise LocalProtocolError(f"bad Content-Length {excerpt(value)} (RFC 9110 §8.6)")
                 self.content_length = int(value)
-            elif name == b"host":
-                self.host = value
-                self.host_count += 1
             elif name == b"connection":
                 if value == b"keep-alive":
                     self.flags |= KEEP_ALIVE
@@ -360,19 +363,6 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"<Headers({self._items!r})>"
-
-
-def parsed_section(
-    names: list[bytes], items: list[tuple[bytes, bytes]], special: list[tuple[bytes, bytes]], trailers: bool
-) -> Headers:
-    """The section that a parser has read and validated.
-
-    ``names``: as they were written.  ``items``: the fields with their names in lower case.  ``special``: those of them
-    that have to be interpreted.
-    """
-    headers = Headers((), trailers=trailers, _parsed=(items, items, special))
-    headers.written_as(names)
-    return headers
 
 
 Sequence.register(Headers)
