@@ -31,7 +31,7 @@ Application = Callable[..., Iterable[bytes]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _END: Final = EndOfMessage()
-#: A thread does not hand over more octets than this at once and leave.
+#: Octets of a block that is not small.
 _LARGE: Final = 65536
 
 
@@ -96,7 +96,8 @@ class WSGIHandler:
         self._left = -1
         #: More content than that has been seen, and reported.
         self._overrun = False
-        #: Wait until the end of the response has been handed to the transport, since somebody can tell the difference.
+        #: Wait until the end of the response has been handed to the transport.  Not for one small block, which would
+        #: cost it a switch of threads that all others have anyway.
         self._waits = True
         #: Held by the worker; released on the loop's thread when it need not wait any more, once for each wait.
         self._handed: LockType | None = None
@@ -248,7 +249,7 @@ class WSGIHandler:
             environ["wsgi.early_hints"] = self.early_hints
             result = application.app(environ, self.start_response)
             close = getattr(result, "close", None)
-            self._waits = close is not None
+            self._waits = self._handed is not None
             self._respond(result)
         except BaseException as error:
             # SystemExit as well: an application ends neither the worker nor, without an answer, the exchange.
@@ -319,14 +320,12 @@ class WSGIHandler:
         """The whole content in one block: everything goes out in one piece."""
         head = self._require_head()
         _require_bytes(block)
-        if len(block) > _LARGE:
-            self._waits = True
         if not self._has_content(head):
             # The length that the content of a GET has.  No content at all says nothing of it.
             self._last([self._response(head, len(block) if block and head.status_code != 204 else -1), _END])
         elif self._left < 0:
             response = self._response(head, len(block))
-            self._last([response, Data(block), _END] if block else [response, _END])
+            self._last([response, Data(block), _END] if block else [response, _END], len(block))
         else:
             self._block(block)
             self._end()
@@ -376,7 +375,7 @@ class WSGIHandler:
         events = self._head_events()
         if left:
             events.append(Data(block if len(block) == left else block[:left]))
-        self._last([*events, _END])
+        self._last([*events, _END], len(block))
         return not self._overrun
 
     def _end(self, events: list[Event] | None = None) -> None:
@@ -415,11 +414,11 @@ class WSGIHandler:
         self._head_handed = True
         return head.response(length if head.content_length < 0 else -1)
 
-    def _last(self, events: list[Event]) -> None:
-        """Hand over the end of the response, and wait until the transport has it where that can be told."""
+    def _last(self, events: list[Event], octets: int = 0) -> None:
+        """Hand over the end of the response, with a block of ``octets``; wait for the transport unless it is small."""
         self._finished = True
         consumed = self._input.settle()
-        if not self._waits or self._lost:
+        if not (self._waits or octets > _LARGE) or self._lost:
             self._post(self._finish, events, consumed)
             return
         handed = self._lock()
@@ -444,6 +443,7 @@ class WSGIHandler:
             handed = allocate_lock()
             handed.acquire()
             self._handed = handed
+            self._waits = True
         return handed
 
     def _post(self, callback: Callable[..., object], *args: object) -> bool:
