@@ -427,6 +427,8 @@ class Client(ABC):
             if exchange.status is None:
                 self.fail("§8.1: DATA before the head of a response")
             if received.flags & raw.PADDED:
+                if any(payload[len(payload) - payload[0] :]):
+                    self.fail("§6.1: padding that is not zero")
                 payload = payload[1 : len(payload) - payload[0]]
             exchange.content += payload
         elif kind == raw.HEADERS:

@@ -85,6 +85,7 @@ class EngineClient(Client):
     def _listen(self) -> None:
         if not self.deaf:
             self._incoming += self.engine.data_to_send()
+            self.engine.take_released()
 
     def _pump(self) -> None:
         try:

@@ -1,11 +1,8 @@
 """Each case against the engine alone: as it comes, and octet by octet."""
 
 import pytest
-from tests.h2 import raw_frames as raw
 from tests.h2.conformance.case import Case, all_cases, run
 from tests.h2.conformance.engine_client import EngineClient
-
-from interlock.h2 import Limits
 
 CASES = [case for case in all_cases() if case.engine]
 #: Cases that send so much that octet by octet takes long.
@@ -32,16 +29,3 @@ def test_case(case: Case) -> None:
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
 def test_case_octet_by_octet(case: Case) -> None:
     run(case, EngineClient(piece=1))
-
-
-def test_more_than_the_connection_window() -> None:
-    """By default the connection's window is as large as those of all streams together; here it is not (RFC 9113 §6.9.1)."""
-    client = EngineClient(Limits(window=2**20, window_ceiling=0, streams=1))
-    client.keeping = True
-    client.start()
-    client.upload(1)
-    for _ in range(2**20 // 16384):
-        client.send(raw.data(1, bytes(16384)))
-    client.expect_alive()
-    client.send(raw.data(1, b"x"))
-    client.expect_reset(1, raw.FLOW_CONTROL_ERROR, also=(raw.FLOW_CONTROL_ERROR,))
