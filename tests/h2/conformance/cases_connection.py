@@ -17,7 +17,7 @@ def preface_and_settings(client: Client) -> None:
     client.expect_served(1)
 
 
-@case("9113 §3.4", start=False)
+@case("9113 §3.4", "9113 §6.5", start=False)
 def server_speaks_first(client: Client) -> None:
     """The server's preface does not wait for more than the client's."""
     client.send(raw.PREFACE, raw.settings())
@@ -79,7 +79,7 @@ NO_SETTINGS = {
 }
 
 
-@case("9113 §3.4", start=False, each=NO_SETTINGS)
+@case("9113 §3.4", "9113 §6.5", start=False, each=NO_SETTINGS)
 def first_frame_is_not_settings(client: Client, first: bytes) -> None:
     client.send(raw.PREFACE, first)
     client.expect_goaway(raw.PROTOCOL_ERROR)
@@ -251,7 +251,7 @@ def stream_error_leaves_other_streams_alone(client: Client) -> None:
     client.expect_response(1, content=b"abc")
 
 
-@case("9113 §5.4.2")
+@case("9113 §5.4.2", "9113 §5.1")
 def frames_after_the_servers_reset_are_ignored(client: Client) -> None:
     """They may have been sent before the reset came."""
     client.reset_by_server(1)

@@ -104,7 +104,7 @@ def large_response(client: Client) -> None:
     client.expect_response(1, content=LARGE, credit=True)
 
 
-@case("9113 §8.1")
+@case("9113 §8.1", "9113 §5.2.2")
 def large_upload_comes_back(client: Client) -> None:
     """Both directions at the same time, each within its windows."""
     client.upload(1, "/echo")

@@ -165,7 +165,7 @@ def priority_of_another_size(client: Client, size: int) -> None:
     client.expect_reset(1, raw.FRAME_SIZE_ERROR)
 
 
-@case("9113 §6.3")
+@case("9113 §6.3", "9113 §6.4")
 def priority_of_another_size_on_an_idle_stream(client: Client) -> None:
     """An idle stream cannot be reset (§6.4), so that the connection may end."""
     client.send(raw.frame(raw.PRIORITY, 0, 1, bytes(4)))
@@ -203,7 +203,7 @@ def rst_stream_of_another_size(client: Client, size: int) -> None:
     client.expect_goaway(raw.FRAME_SIZE_ERROR)
 
 
-@case("9113 §6.4")
+@case("9113 §6.4", "9113 §5.1")
 def nothing_is_sent_on_a_stream_that_was_reset(client: Client) -> None:
     client.half_closed_remote(1)
     client.send(raw.rst_stream(1))

@@ -234,7 +234,7 @@ def pseudo_value_that_is_wrong(client: Client, value: bytes) -> None:
     client.expect_malformed(1)
 
 
-@case("9113 §8.2.1", "9113 §8.1.1", each={"indexed": raw.INDEXING, "never-indexed": raw.NEVER_INDEXED})
+@case("9113 §8.2.1", "9113 §8.1.1", "9113 §8.2", each={"indexed": raw.INDEXING, "never-indexed": raw.NEVER_INDEXED})
 def name_that_is_wrong_however_it_is_written(client: Client, how: tuple[int, int]) -> None:
     """And again from the table."""
     client.send(raw.headers(1, raw.block(client.fields()) + raw.literal("X-Upper", "1", how)))
@@ -418,7 +418,7 @@ def extended_connect_with_an_empty_protocol(client: Client) -> None:
     client.expect_malformed(1)
 
 
-@case("8441 §3", "8441 §4")
+@case("8441 §3", "8441 §4", "9113 §5.5")
 def extended_connect_where_it_is_not_offered(client: Client) -> None:
     """Without SETTINGS_ENABLE_CONNECT_PROTOCOL of ours, :protocol is a field that nobody knows."""
     client.send(raw.headers(1, raw.block(EXTENDED), end=False))

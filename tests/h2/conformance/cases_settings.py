@@ -59,7 +59,7 @@ BAD_VALUES = {
 }
 
 
-@case("9113 §6.5.2", "9113 §6.9.2", each=BAD_VALUES)
+@case("9113 §6.5.2", "9113 §6.9.2", "9113 §6.5", each=BAD_VALUES)
 def settings_with_a_bad_value(client: Client, bad: tuple[int, int, int]) -> None:
     key, value, code = bad
     client.send(raw.settings((key, value)))
@@ -96,7 +96,7 @@ GOOD_VALUES = {
 }
 
 
-@case("9113 §6.5.2", "9113 §6.5", each=GOOD_VALUES)
+@case("9113 §6.5.2", "9113 §6.5", "9113 §6.5.3", each=GOOD_VALUES)
 def settings_with_a_good_value(client: Client, good: tuple[int, int]) -> None:
     client.change_settings(good)
     client.expect_served(1)

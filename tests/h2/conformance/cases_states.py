@@ -279,7 +279,7 @@ def data_long_after_the_end(client: Client, close: Callable[[Client], None]) -> 
 # §5.1.1 identifiers
 
 
-@case("9113 §5.1.1", each={"two": 2, "large": 2**31 - 2})
+@case("9113 §5.1.1", "9113 §5.1", each={"two": 2, "large": 2**31 - 2})
 def even_identifier(client: Client, stream: int) -> None:
     client.request(stream)
     client.expect_goaway(raw.PROTOCOL_ERROR)

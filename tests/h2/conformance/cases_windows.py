@@ -121,7 +121,7 @@ def the_end_needs_no_window(client: Client) -> None:
     client.expect_response(1)
 
 
-@case("9113 §5.2.1")
+@case("9113 §5.2.1", "9113 §5.2.2")
 def a_stalled_stream_holds_up_no_other(client: Client) -> None:
     client.change_settings((raw.INITIAL_WINDOW_SIZE, 1000))
     client.request(1, "/large")
