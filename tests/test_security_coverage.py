@@ -1,4 +1,7 @@
-"""Every attack class of HTTP/1 framing has vectors, or names the tests that show what is done about it."""
+"""Every attack class of HTTP/1 framing has vectors, or names the tests that show what is done about it.
+
+Those of HTTP/2 name tests: cases of ``h2/conformance`` (which run against the engine and against a server), and others.
+"""
 
 import re
 from pathlib import Path
@@ -57,18 +60,234 @@ ROWS: dict[str, tuple[str, ...]] = {
 #: Rows that only tests elsewhere can show.
 SENT = {"response splitting", "CL ≠ bytes written"}
 
+CONNECTION = "h2/conformance/cases_connection.py"
+ATTACKS = "h2/conformance/cases_attacks.py"
+BLOCKS = "h2/conformance/cases_field_blocks.py"
+ENGINE = "h2/conformance/test_engine_state.py"
+FRAMES = "h2/conformance/cases_frames.py"
+HONEST = "h2/conformance/cases_honest.py"
+MESSAGES = "h2/conformance/cases_messages.py"
+PRIORITIES = "h2/conformance/cases_priorities.py"
+STATES = "h2/conformance/cases_states.py"
+TIMEOUTS = "h2/conformance/test_timeouts.py"
+WINDOWS = "h2/conformance/cases_windows.py"
+
+#: The rows of the table "HTTP/2", with the tests of each: first those of the attack, then, after None, those of what is
+#: near it and must not be punished.
+ROWS_OF_HTTP_2: dict[str, tuple[str | None, ...]] = {
+    "field name/value validity": (
+        f"{MESSAGES}::name_that_is_wrong",
+        f"{MESSAGES}::value_that_is_wrong",
+        f"{MESSAGES}::trailers_with_a_bad_field",
+        f"{BLOCKS}::field_blocks_of_malformed_requests_are_decoded",
+        None,
+        "h2/conformance/cases_exchanges.py::value_that_is_right",
+        "h2/conformance/cases_exchanges.py::name_of_every_character",
+    ),
+    "connection-specific fields": (
+        f"{MESSAGES}::connection_specific_field",
+        f"{MESSAGES}::chunked_upload",
+        None,
+        "h2/conformance/cases_exchanges.py::te_trailers",
+    ),
+    "pseudo-headers": (
+        f"{MESSAGES}::pseudo_field_that_is_wrong",
+        f"{MESSAGES}::pseudo_field_after_a_regular_one",
+        f"{MESSAGES}::pseudo_field_twice",
+        f"{MESSAGES}::pseudo_field_missing",
+        f"{MESSAGES}::pseudo_field_with_a_bad_value",
+        f"{MESSAGES}::host_that_contradicts_authority",
+        f"{MESSAGES}::trailers_with_a_pseudo_field",
+        f"{MESSAGES}::connect_that_is_malformed",
+        f"{MESSAGES}::extended_connect_that_lacks_a_field",
+        None,
+        "h2/conformance/cases_exchanges.py::pseudo_fields_in_any_order",
+        "h2/conformance/cases_exchanges.py::options_of_the_server",
+        "h2/conformance/cases_exchanges.py::host_that_equals_authority",
+        "h2/conformance/cases_exchanges.py::connect",
+    ),
+    "content-length vs DATA": (
+        f"{MESSAGES}::content_length_that_is_not_that_of_data",
+        f"{MESSAGES}::content_length_where_headers_end_the_stream",
+        f"{MESSAGES}::content_length_where_trailers_end_the_stream",
+        f"{MESSAGES}::content_length_that_is_no_number",
+        f"{MESSAGES}::malformed_end_of_a_request_that_was_answered",
+        None,
+        f"{MESSAGES}::padding_is_no_content",
+        "h2/conformance/cases_exchanges.py::post_with_content_length",
+        "h2/conformance/cases_exchanges.py::post_with_trailers_and_content_length",
+    ),
+    "HPACK bomb": (
+        f"{ATTACKS}::hpack_bomb",
+        f"{ATTACKS}::bombs_without_end",
+        f"{ATTACKS}::head_beyond_the_limit",
+        f"{ATTACKS}::trailers_beyond_the_limit",
+        f"{ATTACKS}::hpack_error_behind_the_limit",
+        f"{BLOCKS}::field_block_that_does_not_decode",
+        f"{BLOCKS}::table_size_update_beyond_what_we_allow",
+        f"{ENGINE}::test_a_bomb_is_not_kept",
+        None,
+        f"{BLOCKS}::fields_of_a_library",
+        f"{BLOCKS}::entry_larger_than_the_table",
+        f"{HONEST}::many_cookies",
+    ),
+    "CONTINUATION flood": (
+        f"{ATTACKS}::continuation_flood",
+        f"{ATTACKS}::continuation_flood_of_large_frames",
+        f"{TIMEOUTS}::test_a_field_block_continuation_by_continuation",
+        None,
+        f"{ATTACKS}::as_many_continuations_as_allowed",
+        f"{FRAMES}::continuation_without_octets",
+    ),
+    "rapid reset": (
+        f"{ATTACKS}::rapid_reset",
+        f"{ATTACKS}::rapid_reset_of_uploads",
+        f"{ENGINE}::test_streams_count_until_their_application_has_ended",
+        None,
+        f"{HONEST}::a_page_of_images_is_cancelled",
+        f"{HONEST}::a_page_of_images_is_cancelled_now_and_then",
+        f"{HONEST}::twenty_thousand_requests",
+    ),
+    "MadeYouReset": (
+        f"{ATTACKS}::made_you_reset",
+        f"{ATTACKS}::made_you_reset_responses_that_wait",
+        f"{ATTACKS}::malformed_requests_without_end",
+        f"{ATTACKS}::refused_streams_without_end",
+        f"{ENGINE}::test_streams_count_until_their_application_has_ended",
+        None,
+        f"{CONNECTION}::stream_error_leaves_other_streams_alone",
+    ),
+    "PING / SETTINGS / PRIORITY / WINDOW_UPDATE / unknown frame floods": (
+        f"{ATTACKS}::flood_of",
+        f"{ATTACKS}::settings_of_very_many_values",
+        f"{ATTACKS}::priorities_of_very_many_streams",
+        f"{ATTACKS}::acknowledgements_that_nobody_reads",
+        f"{ATTACKS}::resets_that_nobody_reads",
+        None,
+        f"{HONEST}::keep_alive_pings",
+        f"{HONEST}::a_ping_with_each_request",
+        f"{HONEST}::settings_now_and_then",
+        f"{HONEST}::priorities_with_each_request",
+        f"{HONEST}::window_update_for_each_data_frame",
+        f"{HONEST}::small_windows_of_a_slow_reader",
+        f"{HONEST}::unknown_frames_now_and_then",
+        f"{HONEST}::twenty_thousand_requests",
+    ),
+    "empty DATA / padding only": (
+        f"{ATTACKS}::flood_of",
+        f"{ATTACKS}::upload_of_padding",
+        None,
+        f"{HONEST}::upload_in_small_frames",
+        f"{HONEST}::padding_that_hides_the_length",
+        f"{HONEST}::padding_of_a_long_upload",
+        f"{WINDOWS}::padding_counts_and_is_given_back",
+    ),
+    "WINDOW_UPDATE 0 / overflow": (
+        f"{WINDOWS}::window_update_of_0",
+        f"{WINDOWS}::connection_window_overflow",
+        f"{WINDOWS}::stream_window_overflow",
+        None,
+        f"{WINDOWS}::largest_windows",
+        f"{WINDOWS}::window_update_on_a_closed_stream",
+    ),
+    "INITIAL_WINDOW_SIZE shrink/negative": (
+        f"{WINDOWS}::negative_window",
+        f"{WINDOWS}::settings_that_overflow_a_stream_window",
+        f"{TIMEOUTS}::test_a_window_that_is_shrunk_below_nothing",
+        None,
+        f"{WINDOWS}::initial_window_size_changes_streams_that_run",
+    ),
+    "data dribble / window stall (9511, 9517)": (
+        f"{TIMEOUTS}::test_a_window_that_is_never_opened",
+        f"{TIMEOUTS}::test_a_window_octet_by_octet",
+        f"{TIMEOUTS}::test_a_connection_window_that_is_never_opened",
+        f"{TIMEOUTS}::test_an_upload_octet_by_octet",
+        f"{TIMEOUTS}::test_other_streams_do_not_keep_a_slow_upload",
+        f"{TIMEOUTS}::test_who_reads_nothing_at_all",
+        None,
+        f"{TIMEOUTS}::test_a_slow_reader_that_goes_on_is_left_alone",
+        f"{TIMEOUTS}::test_an_application_that_thinks_keeps_its_stream",
+        f"{TIMEOUTS}::test_windows_that_are_ours_cost_nobody_anything",
+    ),
+    "max concurrent streams": (
+        f"{STATES}::more_streams_than_allowed",
+        f"{STATES}::field_blocks_of_refused_streams_are_decoded",
+        f"{ATTACKS}::many_streams_before_the_settings_are_known",
+        f"{ENGINE}::test_a_refused_stream_is_shown_to_nobody",
+        None,
+        f"{STATES}::as_many_streams_as_allowed",
+        f"{HONEST}::a_hundred_uploads_at_once",
+    ),
+    "preface, first SETTINGS, SETTINGS ACK timeout": (
+        f"{TIMEOUTS}::test_a_preface_that_never_comes",
+        f"{TIMEOUTS}::test_a_preface_octet_by_octet",
+        f"{TIMEOUTS}::test_settings_that_are_never_acknowledged",
+        f"{CONNECTION}::wrong_preface",
+        f"{CONNECTION}::first_frame_is_not_settings",
+        None,
+        f"{CONNECTION}::preface_octet_by_octet",
+        f"{CONNECTION}::requests_before_the_servers_settings",
+    ),
+    "GOAWAY": (
+        f"{ENGINE}::test_two_steps_of_a_graceful_end",
+        f"{ENGINE}::test_streams_above_the_last_one_change_the_connection_only",
+        f"{CONNECTION}::connection_error_ends_the_connection",
+        "h2/conformance/test_client_role.py::test_a_goaway_that_takes_back_more",
+        None,
+        f"{FRAMES}::what_runs_at_a_goaway_is_finished",
+    ),
+    "closed-stream frames": (
+        f"{STATES}::data_on_a_closed_stream",
+        f"{STATES}::headers_on_a_closed_stream",
+        f"{STATES}::data_long_after_the_end",
+        f"{ENGINE}::test_little_is_kept_of_streams_that_are_closed",
+        None,
+        f"{STATES}::permitted_frame_on_a_closed_stream",
+        f"{STATES}::frame_after_the_servers_reset",
+        f"{STATES}::window_update_long_after_the_end",
+    ),
+    "server push": (
+        f"{FRAMES}::push_promise_from_a_client",
+        f"{FRAMES}::nothing_is_pushed",
+        "h2/conformance/test_client_role.py::test_push_is_disabled",
+        None,
+        "h2/conformance/cases_settings.py::settings_with_a_good_value",
+    ),
+    "h2→h1 downgrade": (
+        f"{MESSAGES}::name_that_is_wrong",
+        f"{MESSAGES}::value_that_is_wrong",
+        f"{MESSAGES}::pseudo_field_with_a_bad_value",
+        f"{ENGINE}::test_a_malformed_request_is_shown_to_nobody",
+        None,
+        "h2/conformance/cases_exchanges.py::authority_becomes_host",
+        "h2/conformance/cases_exchanges.py::cookies_are_put_together",
+    ),
+    "priority": (
+        f"{PRIORITIES}::priority_update_that_says_nothing",
+        f"{PRIORITIES}::priority_update_of_stream_0",
+        f"{PRIORITIES}::priority_that_depends_on_itself",
+        f"{ATTACKS}::priorities_of_very_many_streams",
+        None,
+        f"{PRIORITIES}::priority_update",
+        f"{PRIORITIES}::priority_field",
+        f"{PRIORITIES}::priorities_that_go_round",
+    ),
+}
+
 VECTORS = read_vectors("h1")
 
 
-def framing_rows(text: str) -> list[str]:
-    """The first column of the table "HTTP/1 framing"."""
-    table = text.partition("**HTTP/1 framing**")[2].partition("\n\n")[0]
+def rows(text: str, name: str) -> list[str]:
+    """The first column of the table of this name."""
+    table = text.partition(f"**{name}**")[2].partition("\n\n")[0]
     lines = [line for line in table.splitlines() if line.startswith("|")]
     return [re.split(r"(?<!\\)\|", line)[1].strip() for line in lines[2:]]
 
 
 def test_the_rows_are_those_of_the_table(shared_dir: Path) -> None:
-    assert framing_rows((shared_dir / "SECURITY.md").read_text(encoding="utf-8")) == list(ROWS)
+    text = (shared_dir / "SECURITY.md").read_text(encoding="utf-8")
+    assert rows(text, "HTTP/1 framing") == list(ROWS)
+    assert rows(text, "HTTP/2") == list(ROWS_OF_HTTP_2)
 
 
 def test_vectors_name_rows_of_the_table() -> None:
@@ -89,7 +308,18 @@ def test_a_row_has_valid_neighbours_too(row: str) -> None:
     assert len(accepted) >= 2
 
 
-@pytest.mark.parametrize(("row", "test"), [(row, test) for row, tests in ROWS.items() for test in tests])
+@pytest.mark.parametrize("row", ROWS_OF_HTTP_2)
+def test_a_row_of_http_2_names_attacks_and_what_is_near_them(row: str) -> None:
+    tests = ROWS_OF_HTTP_2[row]
+    assert tests.count(None) == 1
+    assert tests[0] is not None
+    assert tests[-1] is not None
+
+
+@pytest.mark.parametrize(
+    ("row", "test"),
+    [(row, test) for row, tests in (*ROWS.items(), *ROWS_OF_HTTP_2.items()) for test in tests if test is not None],
+)
 def test_the_tests_elsewhere_exist(row: str, test: str) -> None:
     file, _, name = test.partition("::")
     path = Path(__file__).parent / file
