@@ -5,9 +5,12 @@ pieces of a line that has no end yet are held apart and joined once, when its en
 however they are cut.
 """
 
+from mypy_extensions import mypyc_attr
+
 __all__ = ["ReceiveBuffer"]
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class ReceiveBuffer:
     """The received octets: ``held`` (pieces of an incomplete line), then ``data`` from ``pos``, then ``incoming``."""
 

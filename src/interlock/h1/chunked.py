@@ -6,6 +6,8 @@ Extensions are read past and dropped (RFC 9112 §7.1.1); they and all other fram
 import re
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from interlock.h1.buffer import ReceiveBuffer
 from interlock.h1.parse import FieldSection, LineStart, check_line
 from interlock.http.errors import LocalProtocolError, excerpt
@@ -41,6 +43,7 @@ _SIZES: Final[dict[bytes, int]] = {}
 _MOST_SIZES: Final = 256
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class ChunkedReader:
     """Reads one chunked body.  ``head`` has what the head has used of the limits that trailers share."""
 

@@ -7,6 +7,8 @@ fields of a head say together at its empty line.
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from interlock.h1.buffer import ReceiveBuffer
 from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.fields import Headers, field_name
@@ -40,6 +42,9 @@ _GUESS: Final = 4096
 
 #: A field section of up to so many octets is kept, in case that the next one is the same.
 _KEPT: Final = 2048
+
+#: What stands for the fields of a section that has none: never added to.
+_NO_FIELDS: Final[list[tuple[bytes, bytes]]] = []
 
 #: Methods that need no check (RFC 9110 §9.3, RFC 5789).
 _METHODS: Final = frozenset(
@@ -134,18 +139,13 @@ def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
     return http_version, int(code), rest[4:]
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class LineStart:
     """What is known of a line that has no end yet: how many of the held pieces were examined, and their octets."""
 
     __slots__ = ("octets", "pending_cr", "pieces")
 
     def __init__(self) -> None:
-        self.pieces = 0
-        self.octets = 0
-        self.pending_cr = False
-
-    def reset(self) -> None:
-        """The line's end has come."""
         self.pieces = 0
         self.octets = 0
         self.pending_cr = False
@@ -184,6 +184,7 @@ def _bad_octet(octet: int) -> LocalProtocolError:
     return LocalProtocolError(f"illegal octet 0x{octet:02X} (RFC 9110 §5.5)")
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class StartLine:
     """A start line on its way in, with the empty lines that may stand before it (RFC 9112 §2.2)."""
 
@@ -194,7 +195,7 @@ class StartLine:
         self._most: Final = most
         self._skip: Final = skip
         self._skipped = 0
-        self._start: Final = LineStart()
+        self._start: LineStart | None = None
         #: Whether some of it has come.
         self.begun = False
 
@@ -205,7 +206,7 @@ class StartLine:
                 if not buffer.has_line():
                     self._examine(buffer)
                     return None
-                self._start.reset()
+                self._start = None
             data = buffer.data
             pos = buffer.pos
             end = data.find(b"\r\n", pos)
@@ -243,6 +244,8 @@ class StartLine:
             self.begun = True
             if buffer.held[0][0] == 0x20:
                 raise _leading_space()
+            if self._start is None:
+                self._start = LineStart()
             octets = self._start.octets
             for piece in buffer.held[self._start.pieces :]:
                 octets += len(piece)
@@ -250,6 +253,7 @@ class StartLine:
             self._start.examine(buffer.held, self._most, status, "start line")
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class FieldSection:
     """A field section on its way in: lines are taken as they come, and each is validated once (RFC 9112 §5).
 
@@ -261,8 +265,8 @@ class FieldSection:
         "_items",
         "_leniency",
         "_limits",
-        "_names",
         "_octets",
+        "_pieces",
         "_special",
         "_start",
         "count",
@@ -273,10 +277,12 @@ class FieldSection:
         self._limits: Final = limits
         self._leniency: Final = leniency
         self._start: LineStart | None = None
-        #: The names as they were written, the fields, and those of them that have to be interpreted.
-        self._names: list[bytes] = []
-        self._items: list[tuple[bytes, bytes]] = []
-        self._special: list[tuple[bytes, bytes]] = []
+        #: The fields, and those of them that have to be interpreted.
+        self._items = _NO_FIELDS
+        self._special = _NO_FIELDS
+        #: The lines as they came in, where they came in pieces, without the CRLF behind each piece.
+        self._pieces: list[bytes] | None = None
+        #: The section as it came in, once it is complete, with the empty line that ends it.
         self._octets = b""
         self._headers: Headers | None = None
         #: Octets of field lines so far, each with its CRLF.
@@ -315,34 +321,43 @@ class FieldSection:
                 if lines is not None:
                     self._add(data, pos, end, lines)
                     buffer.pos = len(data)
-                    self._keep(data, pos, buffer.pos)
+                    self._complete(data, pos, end)
                     return True
             end = data.find(b"\r\n\r\n", pos - 2 if pos else 0)
             if end == pos - 2 or (not pos and data.startswith(b"\r\n")):
                 buffer.pos = pos + 2
+                self._complete(data, pos, pos)
                 return True
             if end > pos:
                 self._take(data, pos, end)
                 buffer.pos = end + 4
-                self._keep(data, pos, buffer.pos)
+                self._complete(data, pos, end)
                 return True
             end = data.rfind(b"\r\n", pos)
             if end >= 0:
                 self._take(data, pos, end)
+                if self._pieces is None:
+                    self._pieces = []
+                self._pieces.append(data[pos:end])
                 buffer.pos = end + 2
             if buffer.has_line() and buffer.data.find(b"\r\n", buffer.pos) < 0:
                 line = buffer.data[buffer.pos : buffer.data.find(b"\n", buffer.pos) + 1]
                 check_line(line, self._room(), 431, "field section")
 
-    def _keep(self, data: bytes, pos: int, end: int) -> None:
-        """Keep the section's octets, if they came in one piece and are not many."""
-        if end - pos == self.size + 2 and end - pos <= _KEPT:
-            self._octets = data[pos:end]
+    def _complete(self, data: bytes, pos: int, end: int) -> None:
+        """Note the section as it came in, with its last lines from ``pos`` to ``end``, which is where their last CRLF is."""
+        if self._pieces is None:
+            self._octets = data[pos : end + 4] if end > pos else b""
+        else:
+            if end > pos:
+                self._pieces.append(data[pos:end])
+            self._octets = b"\r\n".join(self._pieces) + b"\r\n\r\n"
+            self._pieces = None
 
     @property
     def kept(self) -> bool:
-        """Whether :meth:`repeated` can say yes."""
-        return bool(self._octets)
+        """Whether it is to be kept in case that it is :meth:`repeated`."""
+        return 0 < len(self._octets) <= _KEPT
 
     def repeated(self, buffer: ReceiveBuffer) -> bool:
         """Take the same octets again, if they are what comes next.
@@ -379,37 +394,25 @@ class FieldSection:
 
     def _add(self, data: bytes, pos: int, end: int, lines: FieldLines) -> None:
         """Validate those names of ``lines`` that are not known to be good, and add them."""
-        names, items, unusual = lines
+        items, unusual = lines
         size = self.size + end - pos + 2
-        count = self.count + len(names)
+        count = self.count + len(items)
         if size > self._limits.head or count > self._limits.fields:
             self._refuse(data, pos, end)
         for at in unusual:
-            value = items[at][1]
-            items[at] = (self._unusual(names[at], value), value)
-        if self._names:
-            self._names.extend(names)
+            name, value = items[at]
+            lower = _unusual(name)
+            items[at] = (lower, value)
+            if lower in INTERPRETED:
+                if not self._special:
+                    self._special = []
+                self._special.append((lower, value))
+        if self._items:
             self._items.extend(items)
         else:
-            self._names = names
             self._items = items
         self.size = size
         self.count = count
-
-    def _unusual(self, name: bytes, value: bytes) -> bytes:
-        """The lower-case form of a name that is to be interpreted, or that is not a known one."""
-        known = KNOWN_NAMES.get(name)
-        if known is not None:
-            self._special.append((known, value))
-            return known
-        if name[0] == 0x20 or name[0] == 0x09:
-            raise _folded()
-        if name[-1] == 0x20 or name[-1] == 0x09:
-            raise LocalProtocolError(f"white space before the colon: {excerpt(name)} (RFC 9112 §5.1)")
-        lower = field_name(name)
-        if lower in INTERPRETED:
-            self._special.append((lower, value))
-        return lower
 
     def _refuse(self, data: bytes, pos: int, end: int) -> None:
         """Raise for what is wrong first in the complete lines from ``pos`` to ``end``."""
@@ -419,19 +422,19 @@ class FieldSection:
                 raise LocalProtocolError(f"more than {self._limits.fields} fields", 431)
             if line[:1] in (b" ", b"\t"):
                 raise _folded()
-            name, colon, value = line.partition(b":")
+            name, colon, _ = line.partition(b":")
             if not colon:
                 raise LocalProtocolError(f"field line without a colon: {excerpt(line)} (RFC 9112 §5)")
             if not name:
                 raise LocalProtocolError(f"field line without a name: {excerpt(line)} (RFC 9112 §5)")
-            self._unusual(name, value)
+            _unusual(name)
             self.size += len(line) + 2
             self.count += 1
 
     @property
     def empty(self) -> bool:
         """Whether there is no field in it so far."""
-        return not self._names
+        return not self._items
 
     def headers(self, trailers: bool) -> Headers:
         """The section, once it is complete."""
@@ -439,7 +442,7 @@ class FieldSection:
             if self._leniency.repeated_content_length and self._special:
                 self._fold_content_length()
             self._headers = Headers(
-                trailers=trailers, _parsed=(self._items, self._items, self._special), _names=self._names
+                trailers=trailers, _parsed=(self._items, self._items, self._special), _received=self._octets
             )
         return self._headers
 
@@ -450,12 +453,26 @@ class FieldSection:
         if len(values) != 1:
             return
         only = (b"content-length", values.pop())
+        lines = self._octets[:-4].split(b"\r\n")
         for i in reversed(places[1:]):
             del self._items[i]
-            del self._names[i]
+            del lines[i]
         self._items[places[0]] = only
+        self._octets = b"\r\n".join(lines) + b"\r\n\r\n"
         self._special = [field for field in self._special if field[0] != b"content-length"]
         self._special.append(only)
+
+
+def _unusual(name: bytes) -> bytes:
+    """The lower-case form of a name that is to be interpreted, or that is not a known one."""
+    known = KNOWN_NAMES.get(name)
+    if known is not None:
+        return known
+    if name[0] == 0x20 or name[0] == 0x09:
+        raise _folded()
+    if name[-1] == 0x20 or name[-1] == 0x09:
+        raise LocalProtocolError(f"white space before the colon: {excerpt(name)} (RFC 9112 §5.1)")
+    return field_name(name)
 
 
 def _leading_space() -> LocalProtocolError:

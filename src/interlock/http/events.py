@@ -7,6 +7,8 @@ HTTP/1.1.
 
 from typing import Any, Final, cast
 
+from mypy_extensions import mypyc_attr
+
 from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.fields import CHUNKED, EXPECT_UNKNOWN, Headers, Octets, RawFields, headers_of, octets_of
 from interlock.http.octets import COMPILED, FIELD_VALUE, REG_NAME, TCHAR, within
@@ -29,6 +31,7 @@ _VERSIONS: Final = (b"1.1", b"1.0", b"2")
 _REASONS: Final = frozenset((b"", *REASONS.values()))
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Event:
     """What every event is."""
 
@@ -45,6 +48,7 @@ class Event:
         return []
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Request(Event):
     """The head of a request.
 
@@ -168,6 +172,7 @@ def check_request(method: bytes, http_version: bytes, headers: Headers, origin: 
             raise LocalProtocolError("only Expect: 100-continue is understood (RFC 9110 §10.1.1)", 417)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class ResponseHead(Event):
     """What informational and final responses share."""
 
@@ -189,6 +194,7 @@ class ResponseHead(Event):
         ]
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class InformationalResponse(ResponseHead):
     """The head of an informational response: ``status_code`` 100 to 199 (RFC 9110 §15.2)."""
 
@@ -210,6 +216,7 @@ class InformationalResponse(ResponseHead):
         self.stream_id = stream_id
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Response(ResponseHead):
     """The head of a final response: ``status_code`` 200 to 999 (RFC 9110 §15)."""
 
@@ -250,6 +257,7 @@ def _reason(reason: Octets) -> bytes:
     return octets
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Data(Event):
     """Some octets of the message's content, bytes-like; how a message is cut into them means nothing (RFC 9110 §6.4).
 
@@ -280,6 +288,7 @@ class Data(Event):
         ]
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class EndOfMessage(Event):
     """The end of a message, with its trailer section in ``headers`` (RFC 9110 §6.5).
 
@@ -303,6 +312,7 @@ class EndOfMessage(Event):
         ]
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class ConnectionClosed(Event):
     """The peer has said that it will send nothing more, or we have (RFC 9112 §9.6)."""
 

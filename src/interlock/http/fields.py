@@ -7,6 +7,8 @@ framed and how its connection goes on; nobody looks for them again.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, overload
 
+from mypy_extensions import mypyc_attr
+
 from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.names import INTERPRETED, KNOWN_NAMES
 from interlock.http.octets import FIELD_VALUE, TCHAR, within
@@ -105,6 +107,7 @@ def refuse_transfer_encoding(value: bytes) -> LocalProtocolError:
     )
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class CheckedField:
     """A field that a caller gave and that is valid, as it stands in a section and as it is written."""
 
@@ -175,17 +178,18 @@ def headers_of(fields: RawFields) -> "Headers":
 
 
 #: What a parser has read: the fields with their names as written, with their names in lower case (which may be the same
-#: list, with the names as written in _names), and those of the latter that have to be interpreted.
+#: list, with the octets in _received), and those of the latter that have to be interpreted.
 Parsed = tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Headers:
     """One field section: a sequence of (name, value), names in lower case, in the order of the message.
 
     ``raw_items()`` has the names as they were written.  Sections are compared as lists of (name, value).
     """
 
-    __slots__ = ("_items", "_names", "_wire", "content_length", "flags", "host", "host_count", "shared")
+    __slots__ = ("_items", "_received", "_wire", "content_length", "flags", "host", "host_count", "shared")
 
     def __init__(
         self,
@@ -193,7 +197,7 @@ class Headers:
         *,
         trailers: bool = False,
         _parsed: Parsed | None = None,
-        _names: list[bytes] | None = None,
+        _received: bytes = b"",
     ) -> None:
         """``fields``: pairs of (name, value), each bytes or ASCII str.
 
@@ -211,14 +215,14 @@ class Headers:
         self.host_count = 0
         #: Whether it may be kept for other messages: all its fields are short, and none carries a secret.
         self.shared = False
-        #: The names as they were written, if they stand neither in _wire nor in _items.
-        self._names = _names
+        #: The section as it was received, if it was: it has the names as they were written.
+        self._received = _received
         #: What :attr:`wire` gives; b"" while nobody has asked for it.
         self._wire = b""
         if _parsed is not None:  # a parser has validated it
             written, self._items, interpreted = _parsed
             if written is not self._items:
-                self._names = [name for name, _ in written]
+                self._wire = b"".join([b"%b: %b\r\n" % field for field in written]) + b"\r\n"
             if trailers:
                 self._refuse_trailers()
             elif interpreted:
@@ -325,11 +329,10 @@ class Headers:
 
     def raw_items(self) -> list[tuple[bytes, bytes]]:
         """The fields with their names as they were written."""
-        if self._names is not None:
-            return [(name, item[1]) for name, item in zip(self._names, self._items, strict=True)]
-        if not self._wire:
+        section = self._received or self._wire
+        if not section or not self._items:
             return self._items.copy()
-        lines = self._wire[:-4].split(b"\r\n") if self._items else []
+        lines = section[:-4].split(b"\r\n")
         return [(line[: line.find(b":")], item[1]) for line, item in zip(lines, self._items, strict=True)]
 
     def items_list(self) -> list[tuple[bytes, bytes]]:

@@ -94,18 +94,17 @@ _FIELD_LINE: Final = re.compile(rb"\r\n([^:]++):[ \t]*+([^\r]*+)")
 #: Faster than bytes.find() where there are many spaces.
 _SPACE_AT_END: Final = re.compile(rb" \r")
 
-#: Lines of a field section: what is before their colons; for each the pair that stands for it; the places of others.
-FieldLines = tuple[list[bytes], list[tuple[bytes, bytes]], list[int]]
+#: Lines of a field section: a pair for each, and the places of those whose names are not known.
+FieldLines = tuple[list[tuple[bytes, bytes]], list[int]]
 
 
 def split_field_lines(octets: bytes, start: int, end: int, known: dict[bytes, bytes]) -> FieldLines | None:
     """The lines in ``octets[start:end]``, each cut at its first colon.
 
-    The CRLF before the first line is at ``start``, the last line's CRLF ends at ``end``.  Returns what is before the
-    colons; for each line a pair of what ``known`` has for that, and of what is behind the colon, without SP and HTAB
-    around it; and the places of those lines for which ``known`` has nothing: their pairs have what is before the colon
-    as it is.  None if some line is empty, has no colon, begins with one, or has an octet that is not one of
-    :data:`FIELD_VALUE`.
+    The CRLF before the first line is at ``start``, the last line's CRLF ends at ``end``.  Returns for each line a pair of
+    what ``known`` has for what is before the colon, and of what is behind it, without SP and HTAB around it; and the
+    places of those lines for which ``known`` has nothing: their pairs have what is before the colon as it is.  None if
+    some line is empty, has no colon, begins with one, or has an octet that is not one of :data:`FIELD_VALUE`.
     """
     if COMPILED:
         return _split_field_lines_loop(octets, start, end, known)
@@ -122,11 +121,10 @@ def split_field_lines(octets: bytes, start: int, end: int, known: dict[bytes, by
     others = [at for at, first in enumerate(firsts) if first is None]
     for at in others:
         firsts[at] = names[at]
-    return names, list(zip(firsts, values)), others  # noqa: B905  strict=True takes time, and they are slices of one list
+    return list(zip(firsts, values)), others  # noqa: B905  strict=True takes time, and they are slices of one list
 
 
 def _split_field_lines_loop(octets: bytes, start: int, end: int, known: dict[bytes, bytes]) -> FieldLines | None:
-    names: list[bytes] = []
     pairs: list[tuple[bytes, bytes]] = []
     others: list[int] = []
     table = FIELD_VALUE.table
@@ -157,8 +155,7 @@ def _split_field_lines_loop(octets: bytes, start: int, end: int, known: dict[byt
             last -= 1
         first = known.get(name)
         if first is None:
-            others.append(len(names))
+            others.append(len(pairs))
             first = name
-        names.append(name)
         pairs.append((first, octets[begin:last]))
-    return names, pairs, others
+    return pairs, others
