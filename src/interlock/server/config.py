@@ -38,7 +38,7 @@ ACCESS_LOG_FORMATS: Final = ("combined", "json")
 CLIENT_CERTS: Final = ("none", "optional", "required")
 #: The major versions of HTTP that can be spoken together.
 HTTP_VERSIONS: Final = (("1",), ("2",), ("1", "2"))
-DEFAULT_HTTP: Final[tuple[str, ...]] = ("1",)
+DEFAULT_HTTP: Final = ("1", "2")
 DEFAULT_BIND: Final = "127.0.0.1:8000"
 DEFAULT_BACKLOG: Final = 2048
 #: Threads of one worker for WSGI: enough to wait for a few databases at once, few enough to share one interpreter lock.
