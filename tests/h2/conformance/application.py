@@ -3,6 +3,7 @@
 A server in a process of its own loads this file by itself, so it imports nothing of the suite.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ Fields = list[tuple[bytes, bytes]]
 def answer(method: bytes, path: bytes, fields: Fields, content: bytes) -> tuple[int, Fields, bytes]:
     """The status, the fields and the content of a response.
 
-    /large: much; /echo: the content of the request; /fields: its fields, one a line; /length: how long its content was;
+    /large: much; /release: how many applications of /wait ran at most, which may end now; /echo: the content of the request; /fields: its fields, one a line; /length: how long its content was;
     /empty: nothing.
     """
     path = path.partition(b"?")[0]
@@ -31,6 +32,9 @@ def answer(method: bytes, path: bytes, fields: Fields, content: bytes) -> tuple[
         body = b"%d" % len(content)
     elif path == b"/empty":
         body = b""
+    elif path == b"/release":
+        RELEASED.set()
+        body = b"%d" % RUNNING[1]
     else:
         body = CONTENT
     return 200, [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))], body
@@ -39,6 +43,19 @@ def answer(method: bytes, path: bytes, fields: Fields, content: bytes) -> tuple[
 def is_early(path: bytes) -> bool:
     """Whether the response does not wait for the end of the request."""
     return path.partition(b"?")[0] == b"/early"
+
+
+#: Applications of /wait that run, and ran at most at the same time.
+RUNNING = [0, 0]
+RELEASED = asyncio.Event()
+
+
+async def wait() -> None:
+    """Until somebody asks for /release, whether the client is still there or not."""
+    RUNNING[0] += 1
+    RUNNING[1] = max(RUNNING)
+    await RELEASED.wait()
+    RUNNING[0] -= 1
 
 
 async def app(
@@ -53,6 +70,8 @@ async def app(
             await send({"type": f"lifespan.{phase}.complete"})
         return
     path = scope["raw_path"]
+    if path == b"/wait":
+        await wait()
     content = bytearray()
     more = not is_early(path)
     while more:

@@ -61,6 +61,29 @@ def a_page_of_images_is_cancelled(client: Client) -> None:
     client.expect_served(201)
 
 
+@case("9113 §10.5")
+def a_page_is_left_for_another(client: Client) -> None:
+    """A hundred requests are cancelled and a hundred others made, at once; what is refused is asked for again."""
+    client.change_settings((raw.INITIAL_WINDOW_SIZE, 1000))
+    client.send(raw.window_update(0, 2**20))
+    first, second = range(1, 200, 2), range(201, 400, 2)
+    client.send(*(raw.headers(stream, raw.block(client.fields(path="/large"))) for stream in first))
+    client.expect_alive()
+    client.send(
+        *(raw.rst_stream(stream) for stream in first),
+        *(raw.headers(stream, raw.block(client.fields())) for stream in second),
+    )
+    client.expect_alive()
+    refused = [stream for stream in second if stream in client.streams and client.streams[stream].reset is not None]
+    if any(client.streams[stream].reset != raw.REFUSED_STREAM for stream in refused):
+        client.fail("another error than REFUSED_STREAM")
+    for stream in second:
+        if stream not in refused:
+            client.expect_response(stream, content=CONTENT)
+    for number in range(len(refused)):
+        client.expect_served(401 + 2 * number)
+
+
 @case("9113 §10.5", server=False)
 def a_page_of_images_is_cancelled_now_and_then(client: Client) -> None:
     client.change_settings((raw.INITIAL_WINDOW_SIZE, 1000))

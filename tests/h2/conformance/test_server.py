@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from tests.h2 import raw_frames as raw
 from tests.h2.conformance.case import Case, all_cases, run
 from tests.h2.conformance.socket_client import SocketClient
 from tests.server.serving import Server
@@ -46,3 +47,22 @@ def test_cleartext(case: Case, cleartext: Connect) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_tls(case: Case, tls: Connect) -> None:
     run(case, SocketClient(*tls))
+
+
+def test_applications_that_go_on_after_a_reset_keep_their_places(tmp_path: Path) -> None:
+    """However many requests are taken back, no more run than streams are allowed (RFC 9113 §10.5)."""
+    with Server(tmp_path, "application:app", "--app-dir", HERE, "--http", "1,2") as server:
+        address = server.ready().address
+        for _ in range(2):
+            client = SocketClient(address)
+            client.start()
+            for stream in range(1, 301, 2):
+                client.send(raw.headers(stream, raw.block(client.fields(path="/wait"))), raw.rst_stream(stream))
+            client.expect_alive()
+            client.close()
+        other = SocketClient(address)
+        other.start()
+        other.request(1, "/release")
+        most = int(other.expect_response(1).content)
+        other.close()
+        assert 0 < most <= 200
