@@ -1,11 +1,13 @@
-"""A client of HTTP/2 for the driver in memory: the h2 library, so that both ends cannot be wrong in the same way."""
+"""A client of HTTP/2 for the driver in memory: the h2 library, so that both ends cannot be wrong in the same way.
+
+That library takes nothing more once it has got or sent a GOAWAY, so these pass it by.
+"""
 
 from typing import Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import (
-    ConnectionTerminated,
     DataReceived,
     Event,
     InformationalResponseReceived,
@@ -14,9 +16,12 @@ from h2.events import (
     StreamReset,
     TrailersReceived,
 )
+from h2.settings import Settings
 from tests.net.virtual_clock import EPOCH, MemoryTransport, ServerSide
 
 from interlock.net.asyncio.http2 import HTTP2Protocol
+
+GOAWAY = 7
 
 
 class CountingTransport(MemoryTransport):
@@ -63,16 +68,19 @@ class Http2Client:
         self.transport = CountingTransport(side.loop, self.protocol, side.extra | extra)
         self.h2 = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         if settings is not None:
-            self.h2.update_settings(settings)
+            self.h2.local_settings = Settings(client=True, initial_values=settings)
         self.streams: dict[int, Stream] = {}
         #: The error code of each GOAWAY, with the stream it names.
         self.goaways: list[tuple[int, int]] = []
         #: Whether what comes is taken, and the windows opened again.
         self.takes = True
         self._seen = 0
+        self._partial = b""
         if begin:
             self.h2.initiate_connection()
-        self.turn()
+            self.turn()
+        else:
+            side.loop.settle()
 
     def turn(self) -> None:
         """Send what is to be sent, and read what comes, until both ends are quiet."""
@@ -85,14 +93,25 @@ class Http2Client:
             if not octets and not received:
                 return
             self._seen += len(received)
-            if received:
-                for event in self.h2.receive_data(received):
-                    self._note(event)
+            for event in self.h2.receive_data(self._without_goaways(received)):
+                self._note(event)
+
+    def _without_goaways(self, received: bytes) -> bytes:
+        """The frames that are complete, without those of GOAWAY."""
+        octets = self._partial + received
+        others = []
+        at = 0
+        while (end := at + 9 + int.from_bytes(octets[at : at + 3], "big")) <= len(octets):
+            frame = octets[at:end]
+            at = end
+            if frame[3] == GOAWAY:
+                self.goaways.append((int.from_bytes(frame[13:17], "big"), int.from_bytes(frame[9:13], "big")))
+            else:
+                others.append(frame)
+        self._partial = octets[at:]
+        return b"".join(others)
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, ConnectionTerminated):
-            self.goaways.append((int(event.error_code), event.last_stream_id or 0))
-            return
         stream = self.streams.setdefault(getattr(event, "stream_id", None) or 0, Stream())
         if isinstance(event, InformationalResponseReceived):
             stream.informational.append(int(dict(event.headers)[b":status"]))
@@ -135,6 +154,11 @@ class Http2Client:
             self.turn()
             if last or sent == len(data) or not piece:
                 return sent
+
+    def leave(self) -> None:
+        """Say that no request will follow."""
+        self.transport.send(b"\0\0\x08\x07\0\0\0\0\0" + bytes(8))
+        self.turn()
 
     @property
     def closed_at(self) -> float | None:

@@ -105,6 +105,11 @@ class ConnectionRegistry:
             return False
         return limits.connections_per_ip is None or count <= limits.connections_per_ip
 
+    def replace(self, connection: Served, successor: Served) -> None:
+        """A connection that is counted has another driver now."""
+        self._connections.discard(connection)
+        self._connections.add(successor)
+
     def flooded(self, ip: str) -> bool:
         """Whether there are more than twice as many connections as the limits allow: then none gets an answer."""
         limits = self.limits

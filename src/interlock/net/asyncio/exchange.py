@@ -166,10 +166,10 @@ class StreamExchange(ReportedExchange):
         "body_wait",
         "drained",
         "expecting",
-        "left",
         "over",
         "partial",
         "pending",
+        "sent",
         "stall",
         "stream_id",
     )
@@ -183,6 +183,8 @@ class StreamExchange(ReportedExchange):
         self.expecting = bool(request.headers.flags & EXPECT_CONTINUE)
         #: Octets of content that have been handed over, and are not yet all with the transport.
         self.pending = 0
+        #: How many of these count as the peer's progress already.
+        self.sent = 0
         #: Nothing more is sent or received, and why; what has been handed over may still have to be sent.
         self.over = False
         self._reason = ""
@@ -192,9 +194,8 @@ class StreamExchange(ReportedExchange):
         self.body_wait: Wait | None = None
         #: Octets of a frame that is not complete, which count as its progress already.
         self.partial = 0
-        #: The wait for the peer to open its window, None while there was none; and how many octets waited at its last look.
+        #: The wait for the peer to open its window; None while there was none.
         self.stall: Wait | None = None
-        self.left = 0
 
     @property
     def writable(self) -> bool:

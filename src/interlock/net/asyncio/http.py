@@ -85,7 +85,7 @@ class HTTPProtocol:
     def __init__(
         self, registry: ConnectionRegistry, loop: asyncio.AbstractEventLoop, since: float | None = None
     ) -> None:
-        """``since``: when the connection began, on the loop's clock, if that was before now."""
+        """``since``: when the connection began, on the loop's clock, if the registry has it already."""
         self._registry: Final = registry
         self._loop: Final = loop
         self.connection: Final = Connection(SERVER, limits=registry.limits, leniency=registry.leniency)
@@ -117,8 +117,9 @@ class HTTPProtocol:
         self._peer = peer_info(transport)
         self._ip = self._peer.client[0] if self._peer.client else ""
         self._transport.set_write_buffer_limits(high=self._registry.limits.write_buffer)
-        self._read_wait.begin(deadlines.HEAD, self._since if self._since is not None else self._loop.time())
-        if not self._registry.add(self, self._ip):
+        since = self._since
+        self._read_wait.begin(deadlines.HEAD, self._loop.time() if since is None else since)
+        if since is None and not self._registry.add(self, self._ip):
             if self._registry.flooded(self._ip):
                 self.abort()
             else:

@@ -34,6 +34,7 @@ class HTTP2Protocol:
     """One connection of a server."""
 
     __slots__ = (
+        "_admitted",
         "_answered",
         "_begun_paused",
         "_closing",
@@ -46,6 +47,7 @@ class HTTP2Protocol:
         "_loop",
         "_now",
         "_peer",
+        "_peer_closed",
         "_peer_left",
         "_read_paused",
         "_registry",
@@ -59,7 +61,7 @@ class HTTP2Protocol:
     def __init__(
         self, registry: ConnectionRegistry, loop: asyncio.AbstractEventLoop, since: float | None = None
     ) -> None:
-        """``since``: when the connection began, on the loop's clock, if that was before now."""
+        """``since``: when the connection began, on the loop's clock, if the registry has it already."""
         self._registry: Final = registry
         self._loop: Final = loop
         self.connection: Final = Connection(SERVER, limits=registry.limits, hold=True)
@@ -84,9 +86,11 @@ class HTTP2Protocol:
         #: We take no more requests, or the peer makes none; the connection is closed when those in progress are over.
         self._leaving = False
         self._peer_left = False
+        self._peer_closed = False
         self._closing = False
         #: When octets last came.
         self._now = loop.time() if since is None else since
+        self._admitted: Final = since is not None
         self._waits: Final = Waits(loop, registry.timeouts, self.connection, self._too_slow)
 
     # -- called by the transport
@@ -99,7 +103,7 @@ class HTTP2Protocol:
         self._transport.set_write_buffer_limits(high=self._registry.limits.write_buffer)
         self._waits.frame.begin(deadlines.HEAD, self._now)
         self._waits.settings.begin(deadlines.SETTINGS, self._now)
-        if not self._registry.add(self, self._ip):
+        if not self._admitted and not self._registry.add(self, self._ip):
             if self._registry.flooded(self._ip):
                 self.abort()
             else:
@@ -122,8 +126,8 @@ class HTTP2Protocol:
         news = self._process()
         if self._closing:
             return
-        if connection.has_output:
-            self._flush_soon()
+        if news or connection.has_output:
+            self._flush_soon()  # behind what handlers have the loop do, so that responses may go out together
         if self._begun_paused >= self._registry.limits.streams and self._transport is not None:
             self._read_paused = True  # who takes no responses is not to go on asking for them
             self._begun_paused = 0
@@ -146,7 +150,7 @@ class HTTP2Protocol:
             self._end_exchange(exchange, "connection closed by the client")
         if not self._exchanges or self._closing:
             return False
-        self._peer_left = True
+        self._peer_left = self._peer_closed = True
         self._waits.frame.end()
         for exchange in list(self._exchanges.values()):
             if exchange.handler is not None:
@@ -231,7 +235,6 @@ class HTTP2Protocol:
         if self.write_paused:
             self._begun_paused += 1
         exchange.handler = self._registry.handler_factory(exchange)
-        self._flush_soon()  # behind what the handler has the loop do: so its response may go out with the others'
 
     def _take_data(self, event: Data) -> None:
         octets = len(event.data)
@@ -302,8 +305,7 @@ class HTTP2Protocol:
                 exchange.expecting = False
             elif kind is InformationalResponse and cast(InformationalResponse, event).status_code == 100:
                 exchange.expecting = False
-        if not self._flush_due:
-            self._flush_soon()
+        self._flush_soon()
         if ended:
             exchange.close()
             if exchange.unread:
@@ -341,8 +343,7 @@ class HTTP2Protocol:
             return
         connection = self.connection
         while not self.write_paused:
-            room = self._high_water - transport.get_write_buffer_size()
-            octets = connection.data_to_send(room if room > 1024 else 1024)
+            octets = connection.data_to_send(max(1024, self._high_water - transport.get_write_buffer_size()))
             if not octets:
                 break
             transport.write(octets)
@@ -363,7 +364,7 @@ class HTTP2Protocol:
         if exchange.stall is not None:
             self._waits.end_stall(exchange)
         if exchange.pending:
-            exchange.pending = 0
+            exchange.pending = exchange.sent = 0
             self._unsent -= 1
         if exchange.over:
             self._complete(exchange)
@@ -424,10 +425,8 @@ class HTTP2Protocol:
         octets = self._queue_refusal(stream_id, error, b"" if request is None else request.method)
         self.connection.release(stream_id)
         if self._registry.on_exchange_end is not None:
-            status = error.error_status_hint
-            self._registry.on_exchange_end(
-                ExchangeRecord(self._peer, request, status, octets, time.time(), 0.0, str(error))
-            )
+            record = ExchangeRecord(self._peer, request, error.error_status_hint, octets, time.time(), 0.0, str(error))
+            self._registry.on_exchange_end(record)
 
     def _queue_refusal(self, stream_id: int, error: RemoteProtocolError, method: bytes) -> int:
         self._registry.log.debug("refused %s on stream %d: %s", self._ip or "a client", stream_id, error)
@@ -435,6 +434,7 @@ class HTTP2Protocol:
         for event in events:
             self.connection.queue(event, stream_id)
         self._answered.add(stream_id)
+        self._wait_for_request()
         self._flush_soon()
         return octets
 
@@ -460,8 +460,7 @@ class HTTP2Protocol:
         exchange.report(error)
         if handler is not None:
             handler.connection_lost(error)
-        if self._leaving or self._peer_left:
-            self._flush_soon()
+        self._flush_soon()
 
     def _end_all(self, error: str) -> None:
         for exchange in list(self._exchanges.values()):
@@ -499,7 +498,7 @@ class HTTP2Protocol:
         octets = connection.data_to_send()
         if octets and not transport.is_closing():
             transport.write(octets)
-        if linger and transport.can_write_eof() and self._registry.timeouts.linger:
+        if linger and not self._peer_closed and transport.can_write_eof() and self._registry.timeouts.linger:
             transport.write_eof()
             self._listen(transport)
             self._waits.frame.begin(deadlines.LINGER, self._loop.time())
@@ -512,12 +511,11 @@ class HTTP2Protocol:
         """Take no more requests: close when those in progress are over (RFC 9113 §6.8)."""
         if self._closing or self._leaving:
             return
-        connection = self.connection
-        if not connection.preface_received:
+        if not self.connection.preface_received:
             self._close()
             return
         self._leaving = True
-        connection.shutdown()
+        self.connection.shutdown()
         self._waits.idle.end()
         if self._registry.timeouts.linger:
             self._waits.leave.begin(deadlines.LEAVING, self._loop.time())
@@ -559,10 +557,10 @@ class HTTP2Protocol:
             waits.write.end()
             self._registry.log.debug("%s takes nothing: closed", self._ip)
             self.abort("the client is too slow to take the response")
-        elif waits.settings.deadline() <= now:
-            self._fault(SETTINGS_TIMEOUT, "our settings were not acknowledged (RFC 9113 §6.5.3)")
         elif waits.frame.deadline() <= now:
             self._frame_too_slow()
+        elif waits.settings.deadline() <= now:
+            self._fault(SETTINGS_TIMEOUT, "our settings were not acknowledged (RFC 9113 §6.5.3)")
         elif waits.idle.deadline() <= now:
             self.drain()
         elif waits.leave.deadline() <= now:

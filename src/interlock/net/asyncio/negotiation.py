@@ -38,12 +38,15 @@ class NegotiatingProtocol:
         self._transport = cast(asyncio.Transport, transport)
         ssl_object = transport.get_extra_info("ssl_object")
         if ssl_object is not None:
-            self._hand_over(http2=ssl_object.selected_alpn_protocol() == "h2")
+            self._hand_over(http2=ssl_object.selected_alpn_protocol() == "h2", since=None)
             return
         peername = transport.get_extra_info("peername")
         self._ip = str(peername[0]) if isinstance(peername, tuple) else ""
-        if not self._registry.add(self, self._ip) or self._registry.draining:
-            self._decide(http2=False)  # which knows what to say to it
+        if not self._registry.add(self, self._ip):
+            self._registry.remove(self, self._ip)
+            self._hand_over(http2=False, since=None)  # which knows what to say to it
+        elif self._registry.draining:
+            self._transport.close()
         elif self._registry.timeouts.head:
             self._timer = self._loop.call_at(self._since + self._registry.timeouts.head, self._too_slow)
 
@@ -62,7 +65,8 @@ class NegotiatingProtocol:
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        self._leave()
+        self._stop()
+        self._registry.remove(self, self._ip)
         self._transport = None
 
     def pause_writing(self) -> None:
@@ -89,27 +93,27 @@ class NegotiatingProtocol:
         self._timer = None
         self._decide(http2=False)  # which finds that the time is over
 
-    def _leave(self) -> None:
-        """This connection is not counted as one of this kind any more."""
+    def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._registry.remove(self, self._ip)
 
     def _decide(self, *, http2: bool) -> HTTPProtocol | HTTP2Protocol:
-        self._leave()
-        return self._hand_over(http2=http2)
+        self._stop()
+        return self._hand_over(http2=http2, since=self._since)
 
-    def _hand_over(self, *, http2: bool) -> HTTPProtocol | HTTP2Protocol:
+    def _hand_over(self, *, http2: bool, since: float | None) -> HTTPProtocol | HTTP2Protocol:
         """Have the driver of that version go on from here, as if it had been there from the start."""
         transport = self._transport
         assert transport is not None
         self._transport = None
         protocol: HTTPProtocol | HTTP2Protocol
         if http2:
-            protocol = HTTP2Protocol(self._registry, self._loop, self._since)
+            protocol = HTTP2Protocol(self._registry, self._loop, since)
         else:
-            protocol = HTTPProtocol(self._registry, self._loop, self._since)
+            protocol = HTTPProtocol(self._registry, self._loop, since)
+        if since is not None:
+            self._registry.replace(self, protocol)
         transport.set_protocol(cast(asyncio.Protocol, protocol))
         protocol.connection_made(transport)
         if self._received:

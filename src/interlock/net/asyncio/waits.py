@@ -131,21 +131,29 @@ class Waits:
             if exchange is None or stream_id in self.stalled:
                 continue
             self.stalled[stream_id] = exchange
-            exchange.left = self._connection.pending(stream_id)
             wait = exchange.stall
             if wait is None:
                 exchange.stall = wait = Wait(self._timeouts)
                 wait.begin(deadlines.WRITE, now)
             else:
                 wait.resume(now)
+            self._count_sent(exchange, wait, now)
             self.fire_by(wait.deadline())
 
     def end_stall(self, exchange: StreamExchange) -> None:
         """No window holds ``exchange`` now.  How slow its peer is altogether is remembered."""
-        if self.stalled.pop(exchange.stream_id, None) is not None and exchange.stall is not None:
+        wait = exchange.stall
+        if wait is not None:
             now = self._loop.time()
-            exchange.stall.progress(exchange.left - self._connection.pending(exchange.stream_id), now)
-            exchange.stall.pause(now)
+            self._count_sent(exchange, wait, now)
+            if self.stalled.pop(exchange.stream_id, None) is not None:
+                wait.pause(now)
+
+    def _count_sent(self, exchange: StreamExchange, wait: Wait, now: float) -> None:
+        sent = exchange.pending - self._connection.pending(exchange.stream_id)
+        if sent != exchange.sent:
+            wait.progress(sent - exchange.sent, now)
+            exchange.sent = sent
 
     def forget(self, stream_id: int) -> None:
         """Nothing is waited for on this stream."""
@@ -167,10 +175,7 @@ class Waits:
             stall = exchange.stall
             if stall is None:
                 continue
-            left = self._connection.pending(exchange.stream_id)
-            if left < exchange.left:
-                stall.progress(exchange.left - left, now)
-                exchange.left = left
+            self._count_sent(exchange, stall, now)
             if stall.deadline() <= now:
                 slow.append(exchange)
         return slow

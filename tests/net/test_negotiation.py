@@ -1,0 +1,178 @@
+"""Which version a connection speaks: by ALPN with TLS, else by the client's first octets, wherever these are cut."""
+
+from typing import Any
+
+import pytest
+from tests.net.http2_client import Http2Client
+from tests.net.virtual_clock import GET, Handled, ServerSide
+
+from interlock.http.limits import Limits, Timeouts
+from interlock.net.asyncio import Connections
+from interlock.net.asyncio.http import HTTPProtocol
+from interlock.net.asyncio.http2 import HTTP2Protocol
+from interlock.net.asyncio.negotiation import NegotiatingProtocol
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HELLO = b"HTTP/1.1 200 \r\nContent-Length: 5\r\n\r\nhello"
+
+
+class Selected:
+    """What a TLS connection has agreed on."""
+
+    def __init__(self, protocol: str | None) -> None:
+        self.protocol = protocol
+
+    def selected_alpn_protocol(self) -> str | None:
+        return self.protocol
+
+
+def connect(side: ServerSide, **extra: Any) -> Http2Client:
+    """A client that has sent nothing yet."""
+    return Http2Client(side, begin=False, factory=NegotiatingProtocol, **extra)
+
+
+@pytest.fixture(autouse=True)
+def application(side: ServerSide) -> None:
+    side.on_request = Handled.respond
+
+
+@pytest.mark.parametrize("cut", range(1, len(PREFACE)))
+def test_a_preface_is_known_wherever_it_is_cut(side: ServerSide, cut: int) -> None:
+    client = connect(side)
+    client.h2.initiate_connection()
+    octets = client.h2.data_to_send()
+    client.transport.send(octets[:cut])
+    assert type(client.transport.protocol) is NegotiatingProtocol
+    client.transport.send(octets[cut:])
+    assert type(client.transport.protocol) is HTTP2Protocol
+    client.turn()
+    assert client.streams[client.request()].status == 200
+    assert len(side.registry) == 1
+
+
+def test_a_preface_comes_octet_by_octet(side: ServerSide) -> None:
+    client = connect(side)
+    client.h2.initiate_connection()
+    for octet in client.h2.data_to_send():
+        client.transport.send(bytes([octet]))
+    client.turn()
+    assert client.streams[client.request()].status == 200
+
+
+@pytest.mark.parametrize("octets", [GET, b"\r\n" + GET, GET.replace(b"GET", b"P"), GET.replace(b"GET", b"PRI")])
+def test_anything_else_is_http_1_wherever_it_is_cut(side: ServerSide, octets: bytes) -> None:
+    for cut in range(len(octets)):
+        client = connect(side)
+        client.transport.send(octets[:cut]) if cut else None
+        client.transport.send(octets[cut:])
+        side.loop.settle()
+        assert type(client.transport.protocol) is HTTPProtocol
+        assert bytes(client.transport.received) == HELLO
+
+
+@pytest.mark.parametrize("cut", range(1, len(PREFACE)))
+def test_a_preface_that_goes_wrong_is_http_1(side: ServerSide, cut: int) -> None:
+    client = connect(side)
+    client.transport.send(PREFACE[:cut])
+    client.transport.send(b"\0")
+    side.loop.settle()
+    assert type(client.transport.protocol) is HTTPProtocol
+    assert client.transport.received.startswith(b"HTTP/1.1 ")
+    assert client.transport.eof_at is not None
+
+
+@pytest.mark.parametrize(
+    ("protocol", "expected"), [("h2", HTTP2Protocol), ("http/1.1", HTTPProtocol), (None, HTTPProtocol)]
+)
+def test_with_tls_alpn_decides_at_once(side: ServerSide, protocol: str | None, expected: type) -> None:
+    client = connect(side, ssl_object=Selected(protocol))
+    assert type(client.transport.protocol) is expected
+    if expected is HTTP2Protocol:
+        client.h2.initiate_connection()
+        client.turn()
+        assert client.streams[client.request()].status == 200
+    else:
+        client.transport.send(PREFACE)  # without ALPN there is no HTTP/2 (RFC 9113 §3.2)
+        side.loop.settle()
+        assert client.transport.received.startswith(b"HTTP/1.1 505 ")
+
+
+def test_the_time_for_a_head_runs_from_the_connections_start(side: ServerSide) -> None:
+    clients = [connect(side) for _ in range(4)]
+    side.pass_time(9)
+    clients[1].transport.send(b"P")
+    clients[2].transport.send(b"POST")
+    clients[3].transport.send(PREFACE)
+    side.pass_time(0.9)
+    assert [client.closed_at for client in clients] == [None] * 4
+    side.pass_time(0.1)
+    assert clients[0].closed_at == 10.0
+    assert clients[3].closed_at == 10.0
+    for client in clients[1:3]:
+        assert client.transport.received.startswith(b"HTTP/1.1 408 ")
+
+
+def test_without_a_timeout_there_is_no_timer(side: ServerSide) -> None:
+    side.configure(timeouts=Timeouts(head=0))
+    connect(side)
+    assert side.loop.timers() == []
+
+
+def test_a_connection_without_octets_is_closed_by_either_side(side: ServerSide) -> None:
+    clients = [connect(side) for _ in range(4)]
+    assert len(side.registry) == 4
+    clients[0].transport.send_eof()
+    clients[1].transport.reset_by_peer()
+    side.loop.settle()
+    assert len(side.registry) == 2
+    clients[2].protocol.abort()
+    side.registry.drain()
+    side.loop.settle()
+    assert len(side.registry) == 0
+    assert [client.closed_at for client in clients] == [0.0] * 4
+    assert side.loop.timers() == []
+
+
+def test_half_a_preface_and_an_end(side: ServerSide) -> None:
+    client = connect(side)
+    client.transport.send(PREFACE[:10])
+    client.transport.send_eof()
+    side.loop.settle()
+    assert client.closed_at == 0.0
+
+
+def test_connections_are_counted_once(side: ServerSide) -> None:
+    side.configure(Limits(connections_per_ip=2))
+    first, second = connect(side), connect(side)
+    third = connect(side)
+    side.loop.settle()
+    assert third.transport.received.startswith(b"HTTP/1.1 503 ")
+    first.transport.send(GET)
+    second.transport.send(PREFACE + b"\0\0\0\4\0\0\0\0\0")
+    side.loop.settle()
+    assert bytes(first.transport.received) == HELLO
+    assert type(second.transport.protocol) is HTTP2Protocol
+    assert second.closed_at is None
+
+
+def test_a_connection_that_comes_while_the_server_stops(side: ServerSide) -> None:
+    side.registry.drain()
+    client = connect(side)
+    side.loop.settle()
+    assert client.closed_at == 0.0
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [({"1"}, HTTPProtocol), ({"2"}, HTTP2Protocol), ({"1", "2"}, NegotiatingProtocol)],
+)
+def test_the_versions_that_a_server_speaks(side: ServerSide, versions: set[str], expected: type) -> None:
+    async def make() -> object:
+        return Connections(
+            lambda exchange: Handled(exchange, True),
+            limits=Limits(),
+            timeouts=Timeouts(),
+            versions=frozenset(versions),
+        ).protocol()
+
+    assert type(side.loop.run_until_complete(make())) is expected
