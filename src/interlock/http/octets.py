@@ -6,7 +6,7 @@ side, over the same sets, and ``tests/http/test_octets.py`` holds the two equal;
 """
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from mypy_extensions import i64
 
@@ -109,19 +109,21 @@ def split_field_lines(octets: bytes, start: int, end: int, known: dict[bytes, by
     if COMPILED:
         return _split_field_lines_loop(octets, start, end, known)
     region = octets[start:end]
-    pieces: list[Any] = _FIELD_LINE.split(region)  # what is between the lines, a name and a value by turns
-    names = pieces[1::3]
+    pairs: list[tuple[bytes, bytes]] = _FIELD_LINE.findall(region)
     # Each line found has the two octets of one CRLF outside the set, and so has the end: any other octet shows.
-    if region.translate(FIELD_VALUE.table).count(1) != 2 * len(names) + 2:
+    if len(region.translate(None, FIELD_VALUE.members)) != 2 * len(pairs) + 2:
         return None
-    values = pieces[2::3]
     if region.find(b"\t") >= 0 or _SPACE_AT_END.search(region):
-        values = [value.rstrip(b" \t") for value in values]
-    firsts: list[Any] = list(map(known.get, names))
-    others = [at for at, first in enumerate(firsts) if first is None]
-    for at in others:
-        firsts[at] = names[at]
-    return list(zip(firsts, values)), others  # noqa: B905  strict=True takes time, and they are slices of one list
+        pairs = [(name, value.rstrip(b" \t")) for name, value in pairs]
+    others = []
+    at = 0
+    for name, value in pairs:
+        if name in known:
+            pairs[at] = (known[name], value)
+        else:
+            others.append(at)
+        at += 1  # noqa: SIM113  enumerate() is slower
+    return pairs, others
 
 
 def _split_field_lines_loop(octets: bytes, start: int, end: int, known: dict[bytes, bytes]) -> FieldLines | None:
