@@ -43,6 +43,8 @@ _JOINTS: Final = range(len(STREAM.joints))
 
 #: Per joint state: whether the stream is closed, in whatever way.
 CLOSED: Final = [STREAM.state(j, "stream") in ("CLOSED", "RESET_LOCAL", "RESET_REMOTE") for j in _JOINTS]
+#: Per joint state: whether we have reset the stream.
+RESET_BY_US: Final = [STREAM.state(j, "stream") == "RESET_LOCAL" for j in _JOINTS]
 #: Per joint state: whether all of the peer's message has come.
 REMOTE_DONE: Final = [STREAM.state(j, "remote") in ("DONE", "BROKEN") for j in _JOINTS]
 #: Per joint state: whether the peer owes the head of a response.

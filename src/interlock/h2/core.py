@@ -16,6 +16,7 @@ from interlock.h2.codes import (
     OF_CLIENT,
     OF_SERVER,
     REMOTE_DONE,
+    RESET_BY_US,
     SERVER_BEGUN,
     SERVER_PENDING,
     TABLE,
@@ -256,6 +257,8 @@ class Core:
             if stream.shown:
                 self._events.append(StreamReset(stream_id, fault.code, reason=str(fault)))
         elif stream_id in self._recent:
+            if RESET_BY_US[self._recent[stream_id]]:
+                return  # it was told once (RFC 9113 §5.4.2)
             self._recent[stream_id] = _RESET_JOINT
             self._output.control(frames.rst_stream(stream_id, fault.code))
         else:  # idle, or long closed: RST_STREAM has no place there

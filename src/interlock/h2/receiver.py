@@ -104,19 +104,24 @@ class Receiver(Control):
             return
         elif self._partial:
             self._partial += data
-            if len(self._partial) >= self._need:
-                self._octets = bytes(self._partial)
-                self._at = 0
-                self._partial.clear()
         elif self._at < len(self._octets):
-            self._octets = self._octets[self._at :] + data
+            self._partial += self._octets[self._at :]
+            self._partial += data
+            self._octets = b""
             self._at = 0
+            self._need = 0
         else:
             self._octets = data
             self._at = 0
 
     def _next_frame(self) -> bool:
         """Process the next frame.  False when there is none that is complete."""
+        if self._partial:
+            if len(self._partial) < self._need:
+                return False
+            self._octets = bytes(self._partial)
+            self._at = 0
+            self._partial.clear()
         octets = self._octets
         at = self._at
         available = len(octets) - at
@@ -164,9 +169,7 @@ class Receiver(Control):
         if not preface.startswith(start):
             raise ConnectionFault(errors.PROTOCOL_ERROR, "no HTTP/2 preface (RFC 9113 §3.4)")
         if available < len(preface):
-            if self._partial and not preface.startswith(bytes(self._partial)):
-                raise ConnectionFault(errors.PROTOCOL_ERROR, "no HTTP/2 preface (RFC 9113 §3.4)")
-            self._keep(octets, 0, len(preface))
+            self._keep(octets, 0, 0)  # every octet is looked at as it comes, to refuse it at once
             return False
         self._step(CLIENT_PREFACE)
         self._at = len(preface)
@@ -189,7 +192,7 @@ class Receiver(Control):
         if not stream.receive.received(octets):
             self._give_credit(octets)
             raise StreamFault(errors.FLOW_CONTROL_ERROR, "DATA beyond the stream's window (RFC 9113 §6.9.1)")
-        stream.joint = self._remote(stream.joint, REMOTE_DATA_END if end else REMOTE_DATA)
+        target = self._remote(stream.joint, REMOTE_DATA_END if end else REMOTE_DATA)
         if content:
             stream.body += content
             if content > _TINY:
@@ -201,6 +204,7 @@ class Receiver(Control):
             receive.remaining -= content
             if receive.remaining < 0 or (end and receive.remaining):
                 raise StreamFault(errors.PROTOCOL_ERROR, "content that its Content-Length belies (RFC 9113 §8.1.1)")
+        stream.joint = target  # from here on nothing is wrong with it
         if octets != content:
             self._take(stream, octets - content)
         if stream.discarded:
@@ -298,12 +302,13 @@ class Receiver(Control):
             return
         if not end and not REMOTE_DONE[stream.joint]:
             raise StreamFault(errors.PROTOCOL_ERROR, "trailers that do not end their message (RFC 9113 §8.1)")
-        stream.joint = self._remote(stream.joint, REMOTE_TRAILERS)
+        target = self._remote(stream.joint, REMOTE_TRAILERS)
         if self._decoder.overflow or len(fields) > self.limits.fields:
             raise StreamFault(errors.PROTOCOL_ERROR, "trailers beyond our limits (RFC 9113 §10.5.1)", 431)
         trailers = read_trailers(fields)
         if stream.receive.remaining > 0:
             raise StreamFault(errors.PROTOCOL_ERROR, "content that its Content-Length belies (RFC 9113 §8.1.1)")
+        stream.joint = target
         self._message_ended(stream, trailers)
 
     def _refuse_dependency(self) -> None:
@@ -319,7 +324,7 @@ class Receiver(Control):
                 raise ConnectionFault(
                     errors.PROTOCOL_ERROR, f"HEADERS on stream {stream_id}, which cannot be opened (RFC 9113 §5.1.1)"
                 )
-            self._remote(joint, REMOTE_TRAILERS if end else REMOTE_INFORMATIONAL)
+            self._remote(joint, REMOTE_DATA_END if end else REMOTE_DATA)  # dropped, as late DATA is
             self._spend_allowed("frames on streams that were reset")
             return
         if stream_id > self._last_named:
@@ -430,7 +435,7 @@ class Receiver(Control):
         event = REMOTE_RESPONSE_END if end else REMOTE_RESPONSE
         if not end and CONNECT_PROPOSED[stream.joint] and 200 <= status < 300:
             event = REMOTE_ACCEPT
-        stream.joint = self._remote(stream.joint, event)
+        target = self._remote(stream.joint, event)
         length = head.headers.content_length
         if stream.method == b"HEAD" or status == 304 or status == 204:
             stream.receive.remaining = 0
@@ -438,6 +443,7 @@ class Receiver(Control):
             if end and length:
                 raise StreamFault(errors.PROTOCOL_ERROR, "content that its Content-Length belies (RFC 9113 §8.1.1)")
             stream.receive.remaining = length
+        stream.joint = target
         self._events.append(head)
         if end:
             self._message_ended(stream, None)
