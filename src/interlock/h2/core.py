@@ -192,7 +192,7 @@ class Core:
             stream_id,
             self._their_settings[frames.INITIAL_WINDOW_SIZE],
             window,
-            max(self.limits.window_ceiling, window),
+            max(self.limits.window_ceiling, self._window),
             self._growth,
         )
         stream.early = early
