@@ -78,11 +78,11 @@ class ChunkedReader:
     def read(self, buffer: ReceiveBuffer) -> Event | None:
         """The next Data or EndOfMessage, or None until more has come."""
         if self._where == _END:
-            line = self._line(buffer, 0)
-            if line is None:
+            if not buffer.held and buffer.data.startswith(b"\r\n", buffer.pos):
+                buffer.pos += 2
+                self._overhead += 2
+            elif self._line(buffer, 0) is None:  # which raises where there is something else
                 return None
-            if line:
-                raise LocalProtocolError(f"no CRLF behind a chunk but {excerpt(line)} (RFC 9112 §7.1)")
             self._where = _LINE
         if self._where == _LINE:
             line = self._line(buffer, self._most)
@@ -90,15 +90,17 @@ class ChunkedReader:
                 return None
             self._begin(line)
         if self._where == _DATA:
-            if not buffer.has_data():
+            if buffer.pos == len(buffer.data) and not buffer.has_data():
                 return None
-            data = buffer.take(self._left)
             begun = self._begun
-            self._begun = True
-            self._left -= len(data)
-            if self._left == 0:
-                self._where = _END
-            return Data(data, not begun, self._left == 0)
+            data = buffer.take(self._left)
+            left = self._left - len(data)
+            if left:
+                self._left = left
+                self._begun = True
+                return Data(data, not begun)
+            self._where = _END
+            return Data(data, not begun, True)
         section = self._section
         if section is None:
             section = FieldSection(self._limits, self._leniency, self._head.size, self._head.count)
