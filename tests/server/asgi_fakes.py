@@ -160,6 +160,7 @@ async def serve(app, exchange: FakeExchange, *pieces: bytes, **options: Any) -> 
     exchange.request_ends(*pieces)
     await finish(application)
     assert exchange.handler.exchange is None
+    assert exchange.endings == 1
     return exchange
 
 

@@ -414,6 +414,7 @@ def test_shutdown_cancels_what_runs_and_leaves_nothing(stage, caplog):
     assert cancelled == ([] if stage == "unstarted" else [1])
     assert exchange.aborted == (stage == "writing")
     assert exchange.over == (stage != "writing")
+    assert exchange.endings == 1
     if stage in {"unstarted", "receiving", "head"}:
         assert exchange.response.status_code == 500
     assert caplog.records == []
