@@ -153,6 +153,7 @@ VALUES = {
     b"i=?1": (3, True),
     b"i=?0": (3, False),
     b"u=5, i": (5, True),
+    b" u=5": (5, False),
     b"  u=5,i ": (5, True),
     b"u=5\t , \ti\t": (5, True),
     b"i, u=2": (2, True),
