@@ -35,9 +35,10 @@ class Case:
     run: Callable[[Client], None]
     #: Whether the connection has begun when the function is called.
     start: bool
-    #: Where it runs: with the engine alone, with a server, or with both.
+    #: Where it runs: with the engine alone, with a server, and there also where HTTP/1.1 is spoken as well.
     engine: bool
     server: bool
+    cleartext: bool
 
 
 _CASES: list[Case] = []
@@ -48,6 +49,7 @@ def case(
     start: bool = True,
     engine: bool = True,
     server: bool = True,
+    cleartext: bool = True,
     each: Mapping[str, Any] | Sequence[str] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a case; with ``each``, one for every value, which is the function's second argument."""
@@ -62,7 +64,9 @@ def case(
                 (f"{name}[{key}]", partial(_with, function, value if isinstance(each, Mapping) else key))
                 for key, value in values.items()
             ]
-        _CASES.extend(Case(label, sections, run, start, engine, server) for label, run in variants)
+        _CASES.extend(
+            Case(label, sections, run, start, engine, server, server and cleartext) for label, run in variants
+        )
         return function
 
     return register

@@ -52,7 +52,7 @@ WRONG_PREFACES = {
 }
 
 
-@case("9113 §3.4", start=False, server=False, each=WRONG_PREFACES)
+@case("9113 §3.4", start=False, cleartext=False, each=WRONG_PREFACES)
 def wrong_preface(client: Client, octets: bytes) -> None:
     """GOAWAY may be left out; where it comes it says why."""
     client.send(octets, raw.settings())

@@ -404,9 +404,7 @@ class Client(ABC):
                 self.fail("§6.8: the last stream identifier is one that was used")
             self.goaways.append(received)
         elif kind == raw.WINDOW_UPDATE:
-            self.credit[0] = self.credit.get(0, 0) - received.number(0)
-            if not received.number(0):
-                self.fail("§6.9: WINDOW_UPDATE of 0")
+            self._note_credit(0, 65535, received.number(0))
 
     def _note_on_stream(self, received: Frame, exchange: Exchange) -> None:
         kind, stream, payload = received.kind, received.stream, received.payload
@@ -442,9 +440,7 @@ class Client(ABC):
         elif kind == raw.RST_STREAM:
             exchange.reset = received.number(0)
         elif kind == raw.WINDOW_UPDATE:
-            self.credit[stream] = self.credit.get(stream, 0) - received.number(0)
-            if not received.number(0):
-                self.fail("§6.9: WINDOW_UPDATE of 0")
+            self._note_credit(stream, self.server_settings.get(raw.INITIAL_WINDOW_SIZE, 65535), received.number(0))
         if self._open_block is not None and received.flags & raw.END_HEADERS:
             _, flags, whole = self._open_block
             self._open_block = None
@@ -454,6 +450,11 @@ class Client(ABC):
             exchange.ended = True
         if exchange.ended and exchange.status is None:
             self.fail("§8.1: the end of a response that has no head")
+
+    def _note_credit(self, stream: int, initial: int, increment: int) -> None:
+        self.credit[stream] = self.credit.get(stream, 0) - increment
+        if not 0 < increment <= raw.LARGEST or initial - self.credit[stream] > raw.LARGEST:
+            self.fail(f"§6.9.1: the server opens a window by {increment}, to {initial - self.credit[stream]}")
 
     def _note_section(self, exchange: Exchange, whole: bytes, *, end: bool) -> None:
         try:

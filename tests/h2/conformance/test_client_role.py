@@ -129,10 +129,10 @@ def test_no_more_streams_than_the_server_allows() -> None:  # §5.1.2
 def test_identifiers_are_odd_and_grow() -> None:  # §5.1.1
     server = Server()
     assert [server.ask() for _ in range(4)] == [1, 3, 5, 7]
-    request = {"method": "GET", "target": "/", "headers": [HOST], "http_version": "2", "scheme": b"https"}
     for stream in (7, 5, 2, 10):
+        request = Request(method="GET", target="/", headers=[HOST], http_version="2", scheme=b"https", stream_id=stream)
         with pytest.raises(LocalProtocolError):
-            server.engine.queue(Request(**request, stream_id=stream))
+            server.engine.queue(request)
 
 
 @pytest.mark.parametrize("value", [1, 2])

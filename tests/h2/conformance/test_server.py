@@ -9,6 +9,7 @@ import trustme
 from tests.h2 import raw_frames as raw
 from tests.h2.conformance.case import Case, all_cases, run
 from tests.h2.conformance.socket_client import SocketClient
+from tests.interop.served import serving
 from tests.server.serving import Server
 
 HERE = Path(__file__).parent
@@ -19,10 +20,10 @@ Connect = tuple[tuple[str, int], ssl.SSLContext | None]
 
 @pytest.fixture(scope="module")
 def cleartext(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
-    """A server that speaks both versions."""
+    """A server that speaks both versions; at the end it has complained of nothing, and stops as it should."""
     directory = tmp_path_factory.mktemp("cleartext")
-    with Server(directory, "application:app", "--app-dir", HERE, "--http", "1,2") as server:
-        yield server.ready().address, None
+    with serving(directory, "application:app", "--app-dir", HERE, "--http", "1,2") as server:
+        yield server.address, None
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +36,11 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
     authority.configure_trust(context)
     context.set_alpn_protocols(["h2"])
     certificate = ("--tls-cert", directory / "server.pem")
-    with Server(directory, "application:app", "--app-dir", HERE, "--http", "1,2", *certificate) as server:
-        yield server.ready().address, context
+    with serving(directory, "application:app", "--app-dir", HERE, "--http", "1,2", *certificate) as server:
+        yield server.address, context
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in CASES if case.cleartext], ids=lambda case: case.name)
 def test_cleartext(case: Case, cleartext: Connect) -> None:
     run(case, SocketClient(*cleartext))
 
