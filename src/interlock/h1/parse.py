@@ -401,7 +401,9 @@ class FieldSection:
             self._refuse(data, pos, end)
         for at in unusual:
             name, value = items[at]
-            lower = _unusual(name)
+            lower = KNOWN_NAMES.get(name)
+            if lower is None:
+                lower = _unusual(name)
             items[at] = (lower, value)
             if lower in INTERPRETED:
                 if not self._special:
@@ -427,7 +429,8 @@ class FieldSection:
                 raise LocalProtocolError(f"field line without a colon: {excerpt(line)} (RFC 9112 §5)")
             if not name:
                 raise LocalProtocolError(f"field line without a name: {excerpt(line)} (RFC 9112 §5)")
-            _unusual(name)
+            if name not in KNOWN_NAMES:
+                _unusual(name)
             self.size += len(line) + 2
             self.count += 1
 
@@ -464,10 +467,7 @@ class FieldSection:
 
 
 def _unusual(name: bytes) -> bytes:
-    """The lower-case form of a name that is to be interpreted, or that is not a known one."""
-    known = KNOWN_NAMES.get(name)
-    if known is not None:
-        return known
+    """The lower-case form of a name that is not a known one."""
     if name[0] == 0x20 or name[0] == 0x09:
         raise _folded()
     if name[-1] == 0x20 or name[-1] == 0x09:
