@@ -1,9 +1,10 @@
 """Servers against each other, in one run: requests a second of a small response.
 
-    python bench/serve.py [--seconds 3] [--rounds 3] [--connections 64] [asgi|wsgi ...]
+    python bench/serve.py [--seconds 3] [--rounds 3] [--connections 64] [asgi|wsgi|h2 ...]
 
-The server under test has one core and wrk the other; servers take turns, and the best round of each counts.  Peers that
-are not installed are named and left out.  bench/README.md tells how to read the figures.
+The server under test has one core and the load the other: wrk, or for HTTP/2 h2load with 8 connections of 32 streams.
+Servers take turns, and the best round of each counts.  Peers that are not installed are named and left out.
+bench/README.md tells how to read the figures.
 """
 
 import argparse
@@ -80,7 +81,26 @@ PEERS = {
             "granian apps:wsgi --interface wsgi --port {port} --no-access-log --log-level warning",
         ),
     ],
+    "h2": [
+        Peer("interlock", "interlock", "interlock serve apps:asgi --bind 127.0.0.1:{port}"),
+        Peer(
+            "hypercorn (uvloop)",
+            "hypercorn",
+            # its limit of requests on a connection is lifted there
+            "hypercorn apps:asgi --bind 127.0.0.1:{port} -k uvloop -c hypercorn.toml",
+            ("uvloop", "h2"),
+        ),
+        Peer(
+            "granian (uvloop)",
+            "granian",
+            "granian apps:asgi --interface asgi --port {port} --loop uvloop --no-access-log --log-level warning",
+            ("uvloop",),
+        ),
+    ],
 }
+
+#: The programs that make the load, and the system's packages that they come from.
+PROGRAMS = {"asgi": ("wrk", "wrk"), "wsgi": ("wrk", "wrk"), "h2": ("h2load", "nghttp2-client")}
 
 
 class Run(NamedTuple):
@@ -91,13 +111,13 @@ class Run(NamedTuple):
 
 
 def cores() -> tuple[list[str], list[str], str]:
-    """What keeps the server on its core and wrk on another: two prefixes of a command, and words for it."""
+    """What keeps the server on its core and the load on another: two prefixes of a command, and words for it."""
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(usable) < 2 or not shutil.which("taskset"):
         return [], [], "NOT pinned to cores (no taskset, or one core only): read the ratios with care"
     server, client = usable[0], usable[1]
     pin = ["taskset", "--cpu-list"]
-    return [*pin, str(server)], [*pin, str(client)], f"servers on core {server}, wrk on core {client}"
+    return [*pin, str(server)], [*pin, str(client)], f"servers on core {server}, the load on core {client}"
 
 
 def missing(peer: Peer) -> str:
@@ -162,8 +182,10 @@ def started(peer: Peer, pin: list[str]) -> Iterator[int]:
                 process.wait()
 
 
-def load(port: int, pin: list[str], connections: int, seconds: int) -> Run:
-    """One run of wrk."""
+def load(interface: str, port: int, pin: list[str], connections: int, seconds: int) -> Run:
+    """One run of what makes the load."""
+    if interface == "h2":
+        return load_h2(port, pin, seconds)
     command = [*pin, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"http://127.0.0.1:{port}/"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rate = re.search(r"Requests/sec:\s*([0-9.]+)", said)
@@ -171,11 +193,22 @@ def load(port: int, pin: list[str], connections: int, seconds: int) -> Run:
     return Run(float(rate[1]) if rate else 0.0, "; ".join(wrong))
 
 
+def load_h2(port: int, pin: list[str], seconds: int) -> Run:
+    """One run of h2load."""
+    command = [*pin, "h2load", "-t1", "-c8", "-m32", f"-D{seconds}", f"http://127.0.0.1:{port}/"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rate = re.search(r"finished in [^,]+, ([0-9.]+) req/s", said)
+    counts = re.search(r"(\d+) failed, (\d+) errored, (\d+) timeout", said)
+    bad = re.search(r"status codes: \d+ 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", said)
+    wrong = [found[0] for found in (counts, bad) if found is None or any(int(number) for number in found.groups())]
+    return Run(float(rate[1]) if rate else 0.0, "; ".join(wrong))
+
+
 def compare(interface: str, options: argparse.Namespace) -> None:
     """Measure all peers of an interface and print what comes out."""
     server_pin, client_pin, words = cores()
-    print(f"\n{interface.upper()}: {options.connections} connections, {options.rounds} rounds of "
-          f"{options.seconds} s; {words}")  # fmt: skip
+    connections = "8 connections of 32 streams" if interface == "h2" else f"{options.connections} connections"
+    print(f"\n{interface.upper()}: {connections}, {options.rounds} rounds of {options.seconds} s; {words}")
     best: dict[Peer, Run] = {}
     peers = []
     for peer in PEERS[interface]:
@@ -188,8 +221,8 @@ def compare(interface: str, options: argparse.Namespace) -> None:
         for peer in list(peers):
             try:
                 with started(peer, server_pin) as port:
-                    load(port, client_pin, options.connections, 1)
-                    run = load(port, client_pin, options.connections, options.seconds)
+                    load(interface, port, client_pin, options.connections, 1)
+                    run = load(interface, port, client_pin, options.connections, options.seconds)
             except RuntimeError as error:
                 print(f"  left out: {error}")
                 peers.remove(peer)
@@ -210,13 +243,15 @@ def compare(interface: str, options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("interfaces", nargs="*", choices=[[], *PEERS], metavar="asgi|wsgi", help="default: both")
+    parser.add_argument("interfaces", nargs="*", choices=[[], *PEERS], metavar="asgi|wsgi|h2", help="default: all")
     parser.add_argument("--seconds", type=int, default=3, help="of each round (default: 3)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each server (default: 3)")
     parser.add_argument("--connections", type=int, default=64, help="of wrk (default: 64)")
     options = parser.parse_args()
-    if not shutil.which("wrk"):
-        sys.exit("wrk is not installed: it comes from the system's packages (apt install wrk)")
+    for interface in options.interfaces or PEERS:
+        program, package = PROGRAMS[interface]
+        if not shutil.which(program):
+            sys.exit(f"{program} is not installed: it comes from the system's packages (apt install {package})")
     compiled = not interlock.h1.connection.__file__.endswith(".py")
     print(f"interlock {'COMPILED' if compiled else 'INTERPRETED'} ({interlock.h1.connection.__file__})")
     print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, "
