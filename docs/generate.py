@@ -85,7 +85,7 @@ def machine_page(system: System, machine: Machine) -> str:
 
 
 def page(title: str, system: System, *parts: str) -> str:
-    note = f"<!-- Made by docs/generate.py from src/interlock/{system.name}/tables.py: change that, and run it. -->"
+    note = f"<!-- Made by docs/generate.py from src/interlock/{system.name.partition('-')[0]}/tables.py: change that, and run it. -->"
     return "\n\n".join([note, f"# {title}", *parts]) + "\n"
 
 
