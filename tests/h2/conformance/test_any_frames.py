@@ -1,6 +1,7 @@
 """Any frames, in any order: an engine ends the connection or goes on, and what it sends keeps to the rules.
 
-``Client._note`` looks at all that is sent; nothing but ``RemoteProtocolError`` may come out of the engine.
+``Client._note`` looks at all that is sent; nothing but ``RemoteProtocolError`` may come out of the engine, and a driver
+has nothing left at the end.
 """
 
 from typing import Any
@@ -9,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.h2 import raw_frames as raw
 from tests.h2.conformance.client import Client
+from tests.h2.conformance.driver_client import DriverClient
 from tests.h2.conformance.engine_client import EngineClient
+from tests.net.virtual_clock import Handled, ServerSide, server_side
 
 SMALL = st.integers(0, 9)
 STREAM = st.sampled_from([0, 1, 1, 1, 3, 3, 5, 7, 9, 2, 2**31 - 1])
@@ -85,7 +88,7 @@ FRAMES = st.one_of(
 )
 
 
-def converse(client: EngineClient, turns: list[list[bytes]]) -> None:
+def converse(client: Client, turns: list[list[bytes]]) -> None:
     """Send all of it, turn by turn, as long as the connection lasts."""
     client.start()
     for frames in turns:
@@ -146,3 +149,42 @@ def test_any_frames_on_streams_that_exist(data: Any) -> None:
         if client.is_over():
             return
     _end(client)
+
+
+def _respond(handled: Handled) -> None:
+    """An application that answers at once; some answers are large, some never come, and some break off."""
+    path = handled.exchange.request.target
+    if path == b"/early":
+        handled.exchange.abort()
+    elif path != b"/echo":
+        handled.respond(bytes(100_000) if path == b"/large" else b"hello")
+    handled.exchange.ended()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(
+    st.lists(st.lists(FRAMES, min_size=1, max_size=4), min_size=1, max_size=12),
+    st.lists(st.sampled_from([0, 0, 1, 40]), min_size=12, max_size=12),
+    st.sampled_from(["eof", "reset", "abort", "stay"]),
+)
+def test_any_frames_to_the_driver(turns: list[list[bytes]], pauses: list[int], end: str) -> None:
+    with server_side() as side:
+        side.on_request = _respond
+        _converse_with_driver(side, turns, pauses, end)
+
+
+def _converse_with_driver(side: ServerSide, turns: list[list[bytes]], pauses: list[int], end: str) -> None:
+    client = DriverClient(side)
+    client.start()
+    for frames, pause in zip(turns, pauses, strict=False):
+        client.send(*frames)
+        client.time_passes(pause)
+        if client.is_over():
+            break
+    if end == "eof" and not client.is_over():
+        client.half_close()
+    elif end == "reset" and not client.is_over():
+        client.transport.reset_by_peer()
+    elif end == "stay":
+        client.time_passes(200)
+        assert client.is_over()
