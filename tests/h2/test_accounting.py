@@ -12,7 +12,7 @@ TWO = Limits(streams=2)
 def is_taken(engine: Engine, stream: int) -> bool:
     """Whether a request is taken; else it is refused so that the client can make it again."""
     events = engine.request(stream)
-    refused = [(f.stream, f.number(0)) for f in engine.sent() if f.kind == raw.RST_STREAM]
+    refused = [(f.stream, f.number(0)) for f in engine.sent() if (f.kind, f.stream) == (raw.RST_STREAM, stream)]
     assert refused == ([] if events else [(stream, raw.REFUSED_STREAM)])
     return any(isinstance(event, Request) for event in events)
 
@@ -55,7 +55,6 @@ def end(engine: Engine, stream: int, how: str) -> None:
         assert [type(event) for event in engine.get(raw.rst_stream(stream))] == [StreamReset]
     else:
         engine.connection.queue(StreamReset(stream, raw.CANCEL))
-        engine.sent()
 
 
 @pytest.mark.parametrize("how", ["by the peer", "by us"])
@@ -206,6 +205,31 @@ def test_what_a_closed_stream_had_received_comes_back_to_the_connection(how: str
         given += credit(engine).get(0, 0)
         assert sent - given <= most
     assert sent > 2 * most
+
+
+def test_no_more_comes_back_of_a_closed_stream_than_it_had_received() -> None:
+    engine = server(limits=Limits(window=40000, window_ceiling=0, streams=1))
+    engine.request(1, end=False)
+    for _ in range(4):
+        engine.get(raw.data(1, bytes(10000)))
+    engine.get(raw.data(1, b"", end=True))
+    serve(engine, 1)
+    for _ in range(20):
+        engine.connection.consumed(1, 39000)
+    assert credit(engine).get(0, 0) <= 40000
+
+
+@pytest.mark.parametrize("how", ["by the peer", "by us"])
+def test_what_a_stream_that_was_reset_had_received_comes_back_at_once(how: str) -> None:
+    """Its application gets none of it any more, though it may run for long."""
+    engine = server(limits=Limits(window=1000, window_ceiling=0, streams=64), hold=True)
+    given = 0
+    for stream in range(1, 128, 2):
+        engine.request(stream, end=False)
+        engine.get(raw.data(stream, bytes(1000)))
+        end(engine, stream, how)
+        given += credit(engine).get(0, 0)
+    assert given >= 32000  # of 64000: it is given in batches
 
 
 def test_what_comes_for_a_released_stream_is_taken_at_once() -> None:

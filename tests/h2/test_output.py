@@ -200,6 +200,15 @@ def test_a_limit_stops_content_and_nothing_else() -> None:
     assert engine.told() == []
 
 
+def test_a_limit_is_reached_and_little_more() -> None:
+    engine = asked(1)
+    engine.answer(1)
+    engine.data(1, bytes(60000))
+    engine.sent(1)
+    assert engine.told(20000) == ["DATA 1"] * 2
+    assert engine.told(16393) == ["DATA 1"]
+
+
 def test_there_is_output_while_there_is_something_to_send() -> None:
     engine = asked(1, settings=((raw.INITIAL_WINDOW_SIZE, 0),))
     assert not engine.connection.has_output
