@@ -64,10 +64,12 @@ class Core:
         "_joint",
         "_last_named",
         "_left_over",
+        "_oldest",
         "_our_settings_pending",
         "_ours",
         "_output",
         "_recent",
+        "_ring",
         "_streams",
         "_their_settings",
         "_theirs",
@@ -97,8 +99,10 @@ class Core:
         self._events: Final[list[Event]] = []
         self._given = 0
         self._streams: Final[dict[int, Stream]] = {}
-        #: Streams that are closed: the last ones, with the joint state in which they were.
+        #: Streams that are closed: the last ones, with the joint state in which they were; and in which order they were.
         self._recent: Final[dict[int, int]] = {}
+        self._ring: Final[list[int]] = [0] * _REMEMBERED
+        self._oldest = 0
         #: Streams that are closed, while octets of them are still to be taken by the application.
         self._left_over: Final[dict[int, int]] = {}
         #: Streams that were reset, while the application still works on them.
@@ -204,10 +208,13 @@ class Core:
         stream_id = stream.id
         if self._streams.pop(stream_id, None) is None:
             return
-        recent = self._recent
-        if len(recent) >= _REMEMBERED:
-            del recent[next(iter(recent))]
-        recent[stream_id] = stream.joint
+        at = self._oldest
+        oldest = self._ring[at]
+        if oldest:
+            self._recent.pop(oldest, None)
+        self._ring[at] = stream_id
+        self._oldest = at + 1 if at + 1 < _REMEMBERED else 0
+        self._recent[stream_id] = stream.joint
         if stream.pending_octets:
             self._output.drop(stream)
         stream.receive.end()

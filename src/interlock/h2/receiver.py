@@ -34,7 +34,7 @@ from interlock.h2.events import (
 )
 from interlock.h2.hpack import HPACKError
 from interlock.h2.messages import read_request, read_response, read_trailers
-from interlock.h2.priority import parse_priority
+from interlock.h2.priority import DEFAULT_PRIORITY, Priority, parse_priority
 from interlock.h2.stream import Stream
 from interlock.http.events import ConnectionClosed, Data, EndOfMessage, InformationalResponse, Request
 from interlock.http.limits import Limits
@@ -51,11 +51,14 @@ _LONGEST_BLOCK: Final = 1024
 class KnownBlock:
     """A field block that did not change the decoder's table, and the request that it makes while that is so."""
 
-    __slots__ = ("request", "version")
+    __slots__ = ("event", "priority", "request", "version")
 
-    def __init__(self, version: int, request: Request) -> None:
+    def __init__(self, version: int, request: Request, event: int, priority: Priority) -> None:
         self.version: Final = version
         self.request: Final = request
+        #: What it is in the tables.
+        self.event: Final = event
+        self.priority: Final = priority
 
 
 class Receiver(Control):
@@ -348,7 +351,8 @@ class Receiver(Control):
                 protocol=model.protocol,
                 _parsed=model.headers,
             )
-            stream.joint = self._remote(0, _REQUESTS[end + 2 * (model.method == b"CONNECT")])
+            stream.joint = self._remote(0, _REQUESTS[known.event + end])
+            priority = known.priority
         else:
             version = decoder.version
             fields = self._decode(block)
@@ -357,7 +361,8 @@ class Receiver(Control):
                 if field[0] == b":method":
                     connect = field[1] == b"CONNECT"
                     break
-            stream.joint = self._remote(0, _REQUESTS[end + 2 * connect])
+            event = 2 if connect else 0
+            stream.joint = self._remote(0, _REQUESTS[event + end])
             if decoder.overflow:
                 self._refuse_request(stream, end, 431, "a head beyond our limits (RFC 9113 §10.5.1)")
                 return
@@ -368,15 +373,17 @@ class Receiver(Control):
                     raise
                 self._refuse_request(stream, end, fault.error_status_hint, str(fault))
                 return
+            value = request.headers.get(b"priority")
+            priority = DEFAULT_PRIORITY if value is None else parse_priority(value)
             if version == decoder.version and len(block) <= _LONGEST_BLOCK:
                 if len(self._blocks) >= _MOST_BLOCKS:
                     self._blocks.clear()
-                self._blocks[block] = KnownBlock(version, request)
+                self._blocks[block] = KnownBlock(version, request, event, priority)
         if self._self_dependent:
             self._refuse_dependency()
-        self._begin_request(stream, request, end)
+        self._begin_request(stream, request, end, priority)
 
-    def _begin_request(self, stream: Stream, request: Request, end: bool) -> None:
+    def _begin_request(self, stream: Stream, request: Request, end: bool, priority: Priority) -> None:
         limits = self.limits
         if self._counted >= limits.streams:
             raise StreamFault(errors.REFUSED_STREAM, "too many streams (RFC 9113 §5.1.2)")
@@ -393,13 +400,12 @@ class Receiver(Control):
             if limits.body is not None and length > limits.body:
                 self._refuse_request(stream, end, 413, f"content of more than {limits.body} octets")
                 return
-        priority = headers.get(b"priority")
         if self._priorities:
-            priority = self._priorities.pop(stream.id, priority)
-        if priority is not None:
-            wanted = parse_priority(priority)
-            stream.urgency = wanted.urgency
-            stream.incremental = wanted.incremental
+            value = self._priorities.pop(stream.id, None)
+            if value is not None:
+                priority = parse_priority(value)
+        stream.urgency = priority.urgency
+        stream.incremental = priority.incremental
         stream.shown = True
         self._events.append(request)
         if end:
