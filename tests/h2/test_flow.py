@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from interlock.h2.flow import LARGEST_WINDOW, GrowthBudget, ReceiveWindow, SendWindow
 
+EXAMPLES = settings(deadline=None)
+
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
@@ -52,6 +54,7 @@ def test_a_send_window_may_be_negative() -> None:
     assert window.available == 1
 
 
+@EXAMPLES
 @given(st.lists(st.tuples(st.sampled_from(["take", "grow", "adjust"]), st.integers(0, 2**31 - 1)), max_size=30))
 def test_a_send_window_is_a_sum(steps: list[tuple[str, int]]) -> None:
     window = SendWindow(65535)
@@ -255,6 +258,7 @@ def test_small_windows(initial: int) -> None:
 WINDOWS = st.tuples(st.integers(1, 200), st.integers(0, 2000), st.integers(0, 3000))
 
 
+@EXAMPLES
 @given(WINDOWS, st.lists(st.tuples(st.booleans(), st.integers(0, 300)), max_size=120))
 def test_whatever_is_received_and_consumed(sizes: tuple[int, int, int], steps: list[tuple[bool, int]]) -> None:
     initial, more, octets = sizes
@@ -286,6 +290,7 @@ def test_whatever_is_received_and_consumed(sizes: tuple[int, int, int], steps: l
     assert updates <= 2 * consumed / initial + 1
 
 
+@EXAMPLES
 @given(WINDOWS, st.integers(1, 5000), st.booleans(), st.randoms(use_true_random=True))
 def test_a_peer_never_waits_for_ever(sizes: tuple[int, int, int], total: int, known: bool, random: Random) -> None:
     """It sends what it may, padded now and then, and may know its length; the application takes all, sooner or later."""
@@ -373,7 +378,7 @@ def test_a_link_of_a_gigabit_is_filled() -> None:
     assert seconds <= 1.25 * GIB / 125e6
 
 
-@settings(max_examples=30, deadline=None)
+@settings(EXAMPLES, max_examples=30)
 @given(st.integers(1, 64), st.integers(0, 12), st.sampled_from([1e5, 1e7, 1e9, 1e12]), st.integers(1, 256))
 def test_any_link(initial: int, doublings: int, rate: float, chunk: int) -> None:
     window = ReceiveWindow(initial * KIB, initial * KIB << doublings)

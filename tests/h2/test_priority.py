@@ -1,10 +1,12 @@
 """The values of Priority fields and PRIORITY_UPDATE frames, against the grammar of RFC 8941 in other words."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from interlock.h2.priority import DEFAULT_PRIORITY, LONGEST_VALUE, Priority, parse_priority, priority_value
+
+EXAMPLES = settings(deadline=None)
 
 LCALPHA = "abcdefghijklmnopqrstuvwxyz"
 DIGITS = "0123456789"
@@ -250,6 +252,7 @@ DICTIONARIES = st.lists(MEMBERS, max_size=5).flatmap(
 )
 
 
+@EXAMPLES
 @given(st.one_of(st.lists(PIECES, max_size=12).map("".join), DICTIONARIES, st.text(max_size=20)))
 @example("u=1, a=" + '"' + "\\" * 120)
 def test_as_the_rfc_reads_it(text: str) -> None:
@@ -257,6 +260,7 @@ def test_as_the_rfc_reads_it(text: str) -> None:
     assert parse_priority(value) == by_definition(value)
 
 
+@EXAMPLES
 @given(st.binary(max_size=300))
 def test_any_octets_give_a_priority(value: bytes) -> None:
     priority = parse_priority(value)

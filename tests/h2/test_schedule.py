@@ -7,6 +7,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from interlock.h2.schedule import SHARE, Scheduler
 
+EXAMPLES = settings(deadline=None)
+
 
 def frames(scheduler: Scheduler, count: int) -> list[int]:
     """Send ``count`` frames, without any stream's getting ready or ceasing to be."""
@@ -230,6 +232,7 @@ TestModel = Model.TestCase
 TestModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
+@EXAMPLES
 @given(st.dictionaries(st.integers(1, 10**6), PRIORITIES, min_size=1, max_size=60), st.randoms(use_true_random=False))
 def test_nothing_starves(streams: dict[int, tuple[int, bool]], random) -> None:
     order = list(streams)
@@ -249,6 +252,7 @@ def test_nothing_starves(streams: dict[int, tuple[int, bool]], random) -> None:
     assert not waiting
 
 
+@EXAMPLES
 @given(st.lists(PRIORITIES, min_size=1, max_size=60), st.integers(1, 20))
 def test_streams_that_end_are_sent_by_urgency(priorities: list[tuple[int, bool]], length: int) -> None:
     """Each has ``length`` frames: all are sent, and the mean end of an urgency is before that of the next."""
