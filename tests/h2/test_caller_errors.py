@@ -7,6 +7,7 @@ from tests.h2 import raw_frames as raw
 from tests.h2.engine import Engine, client, server
 
 from interlock.h2 import (
+    NEED_DATA,
     Connection,
     ConnectionClosed,
     Data,
@@ -198,7 +199,7 @@ def test_an_event_that_is_only_received(event: Event) -> None:
 
 def test_a_role_that_is_none() -> None:
     with pytest.raises(ValueError, match="CLIENT or SERVER"):
-        Connection(b"server")  # type: ignore[arg-type]
+        Connection(NEED_DATA)
 
 
 MADE: dict[str, Callable[[], Event]] = {

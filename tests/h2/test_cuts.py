@@ -133,8 +133,11 @@ class Counted(bytearray):
         return bytes(memoryview(self))
 
 
-def cost(octets: bytes, size: int) -> tuple[int, int]:
-    """The lines of Python that are run for these octets in pieces of this size, and the octets that are copied."""
+def cost(octets: bytes, size: int, *, at_the_end: bool) -> tuple[int, int]:
+    """The lines of Python that are run for these octets in pieces of this size, and the octets that are copied.
+
+    ``at_the_end``: nobody asks for events before all has come.
+    """
     connection = Connection(SERVER, limits=WIDE)
     connection.receive_data(BEGIN)
     while connection.next_event() is not NEED_DATA:
@@ -152,18 +155,21 @@ def cost(octets: bytes, size: int) -> tuple[int, int]:
     try:
         for piece in raw.cut(octets, size):
             connection.receive_data(piece)
-            while connection.next_event() is not NEED_DATA:
+            while not at_the_end and connection.next_event() is not NEED_DATA:
                 pass
+        while connection.next_event() is not NEED_DATA:
+            pass
     finally:
         sys.settrace(before)
     return lines, kept.copied
 
 
 @pytest.mark.skipif(COMPILED, reason="counts lines of Python, and a compiled wheel runs none")
+@pytest.mark.parametrize("at_the_end", [False, True])
 @pytest.mark.parametrize("size", [1, 7, 1000])
 @pytest.mark.parametrize("what", GROWING)
-def test_twice_the_octets_are_twice_the_work(what: str, size: int) -> None:
+def test_twice_the_octets_are_twice_the_work(what: str, size: int, at_the_end: bool) -> None:
     small, big = GROWING[what](3000), GROWING[what](6000)
-    (lines, _), (more_lines, copied) = cost(small, size), cost(big, size)
+    (lines, _), (more_lines, copied) = cost(small, size, at_the_end=at_the_end), cost(big, size, at_the_end=at_the_end)
     assert more_lines <= 2.2 * lines + 500, f"{lines} lines, then {more_lines}"
     assert copied <= 4 * len(big) + 2000
