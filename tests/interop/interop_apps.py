@@ -10,6 +10,7 @@ import logging
 import os
 import warnings
 
+import browser_pages
 import django
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
@@ -28,13 +29,14 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import (
     FileResponse,
+    HTMLResponse,
     JSONResponse,
     PlainTextResponse,
     RedirectResponse,
     Response,
     StreamingResponse,
 )
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # For the test that has started this: see serving.py.
@@ -134,11 +136,9 @@ def fail(request):
     raise RuntimeError("on purpose")
 
 
-FORM_PAGE = """<!doctype html><html><head><title>-</title></head><body>
-    <form method="post" action="/form" target="answer"><input name="a"><input name="b"></form>
-    <iframe name="answer"></iframe><script>
-    const frame = document.querySelector('iframe');
-    (async () => {
+FORM_PAGE = browser_pages.page(
+    """
+        const frame = document.querySelector('iframe');
         const echoed = await (await fetch('/echo_json', {method: 'POST', body: '{"n": [1, null]}'})).json();
         const text = await (await fetch('/long_text')).text();
         const form = document.forms[0];
@@ -149,14 +149,37 @@ FORM_PAGE = """<!doctype html><html><head><title>-</title></head><body>
         await load;
         const posted = JSON.parse(frame.contentDocument.querySelector('pre').textContent);
         const stream = (await (await fetch('/stream')).text()).split('\\n').length;
-        document.title = [JSON.stringify(echoed['you sent']), text.length, posted.a, posted.b, stream].join(' ');
-    })().catch(error => document.title = error);
-</script></body></html>"""
+        return [JSON.stringify(echoed['you sent']), text.length, posted.a, posted.b, stream];
+    """,
+    """<form method="post" action="/form" target="answer"><input name="a"><input name="b"></form>
+    <iframe name="answer"></iframe>""",
+)
 
 
 def form_page(request):
     """A page for a browser: its script posts a form, as a form, and loads what else there is."""
     return HttpResponse(FORM_PAGE)
+
+
+def many_page(request):
+    """A page for a browser: it loads many images and texts at once."""
+    return HttpResponse(browser_pages.MANY_PAGE)
+
+
+def note_port(port):
+    """Write down which connection a request came over, as the client's port."""
+    with open(os.path.join(WORK, "ports"), "a") as ports:
+        ports.write(f"{port}\n")
+
+
+def image(request, width):
+    note_port(request.META["REMOTE_PORT"])
+    return HttpResponse(browser_pages.image_of(width), content_type="image/svg+xml")
+
+
+def text(request):
+    note_port(request.META["REMOTE_PORT"])
+    return HttpResponse(browser_pages.text_of(int(request.GET["n"])), content_type="text/plain")
 
 
 def stream(request):
@@ -191,7 +214,8 @@ def django_pages(stream, download):
             path(view.__name__.removesuffix("_asgi"), view)
             for view in (form, files, echo_json, redirect, set_cookies, cookies, long_text, a_file, query, nothing)
         ),
-        *(path(view.__name__, view) for view in (upload, slow, fail, form_page)),
+        *(path(view.__name__, view) for view in (upload, slow, fail, form_page, many_page, text)),
+        path("image/<int:width>.svg", image),
         path("stream", stream),
         path("download", download),
     ]
@@ -326,38 +350,75 @@ async def s_download(request):
     return StreamingResponse(blocks())
 
 
-async def page(request):
+async def s_page(request):
     """A page for a browser: what it loads stands in it, and a script writes what came of it into the document."""
-    loads = "".join(f'<link rel=stylesheet href="/style/{i}.css"><img src="/image/{i}.svg">' for i in range(8))
+    loads = "".join(f'<link rel=stylesheet href="/style/{i}.css"><img src="/image/3.svg?{i}">' for i in range(8))
     script = """
-        Promise.all([fetch('/hello').then(r => r.text()),
-                     fetch('/form', {method: 'POST', body: new URLSearchParams({a: 'b'})}).then(r => r.json()),
-                     new Promise(resolve => addEventListener('load', resolve))])
-        .then(([hello, form]) => {
-            const color = getComputedStyle(document.body).getPropertyValue('--seven').trim();
-            const images = [...document.images].filter(image => image.naturalWidth == 3).length;
-            document.title = [hello, form.a[0], color, images].join(' ');
-        })"""
-    return Response(
-        f"<!doctype html><html><head><title>-</title></head><body>{loads}<script>{script}</script></body></html>",
-        media_type="text/html",
-    )
+        const load = new Promise(resolve => addEventListener('load', resolve));
+        const [hello, form] = await Promise.all([
+            fetch('/hello').then(r => r.text()),
+            fetch('/form', {method: 'POST', body: new URLSearchParams({a: 'b'})}).then(r => r.json()),
+        ]);
+        await load;
+        const color = getComputedStyle(document.body).getPropertyValue('--seven').trim();
+        const images = [...document.images].filter(image => image.naturalWidth == 3).length;
+        return [hello, form.a[0], color, images];"""
+    return HTMLResponse(browser_pages.page(script, loads))
 
 
-def note_port(request):
-    """Write down which connection a request came over, as the client's port."""
-    with open(os.path.join(WORK, "ports"), "a") as ports:
-        ports.write(f"{request.client.port}\n")
+async def s_many_page(request):
+    return HTMLResponse(browser_pages.MANY_PAGE)
 
 
-async def style(request):
-    note_port(request)
+async def s_cancelled_page(request):
+    return HTMLResponse(browser_pages.CANCELLED_PAGE)
+
+
+async def s_style(request):
+    note_port(request.client.port)
     return Response(":root { --seven: yes }", media_type="text/css")
 
 
-async def image(request):
-    note_port(request)
-    return Response('<svg xmlns="http://www.w3.org/2000/svg" width="3" height="3"/>', media_type="image/svg+xml")
+async def s_image(request):
+    note_port(request.client.port)
+    return Response(browser_pages.image_of(request.path_params["width"]), media_type="image/svg+xml")
+
+
+async def s_text(request):
+    note_port(request.client.port)
+    return PlainTextResponse(browser_pages.text_of(int(request.query_params["n"])))
+
+
+class Endless:
+    """Responses that do not end, and pages that wait until so many of them run, or have ended."""
+
+    def __init__(self):
+        self.counts = {"running": 0, "ended": 0}
+        self.changed = asyncio.Condition()
+
+    async def count(self, running, ended):
+        async with self.changed:
+            self.counts["running"] += running
+            self.counts["ended"] += ended
+            self.changed.notify_all()
+
+    async def endless(self, scope, receive, send):
+        """It begins, or says nothing at all; then it waits for the client to go away."""
+        note_port(scope["client"][1])
+        if scope["path"] == "/endless/begun":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"image/png")]})
+            await send({"type": "http.response.body", "body": b"\x89PNG", "more_body": True})
+        await self.count(+1, 0)
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await self.count(-1, +1)
+
+    async def until(self, request):
+        note_port(request.client.port)
+        what, number = request.query_params["what"], int(request.query_params["number"])
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.counts[what] == number)
+        return PlainTextResponse(str(number))
 
 
 class GZipLongText:
@@ -372,6 +433,7 @@ class GZipLongText:
         await app(scope, receive, send)
 
 
+endless = Endless()
 starlette = Starlette(
     routes=[
         Route("/hello", s_hello, methods=["GET", "HEAD", "OPTIONS"]),
@@ -383,9 +445,14 @@ starlette = Starlette(
             Route(f"/{view.__name__.removeprefix('s_')}", view, methods=["GET", "HEAD", "POST", "PUT"])
             for view in (s_query, s_nothing, s_upload, s_slow, s_fail, s_stream, s_download)
         ),
-        Route("/page", page),
-        Route("/style/{n}", style),
-        Route("/image/{n}", image),
+        *(
+            Route(f"/{view.__name__.removeprefix('s_')}", view)
+            for view in (s_page, s_many_page, s_cancelled_page, s_text)
+        ),
+        Route("/style/{n}.css", s_style),
+        Route("/image/{width:int}.svg", s_image),
+        Mount("/endless", endless.endless),
+        Route("/until", endless.until),
     ],
     middleware=[Middleware(GZipLongText)],
 )
