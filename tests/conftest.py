@@ -5,7 +5,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes is for bench/ to say: on a busy machine it would fail tests that hold.
+hypothesis.settings.register_profile("interlock", deadline=None)
+hypothesis.settings.load_profile("interlock")
 
 ROOT = Path(__file__).resolve().parent.parent
 
