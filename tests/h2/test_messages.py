@@ -82,9 +82,19 @@ def test_options_of_the_server() -> None:
     assert request(changed(GET, method="OPTIONS", path="*")).target == b"*"
 
 
-def test_several_cookies_are_one_in_the_place_of_the_first() -> None:  # §8.2.3
-    crumbs = [(b"cookie", b"a=1"), (b"x", b"y"), (b"cookie", b"b=2"), (b"cookie", b"c=3")]
-    assert list(request([*GET, *crumbs]).headers)[1:] == [(b"cookie", b"a=1; b=2; c=3"), (b"x", b"y")]
+@pytest.mark.parametrize(
+    ("crumbs", "whole"),
+    [
+        ([b"a=1"], b"a=1"),
+        ([b"a=1", b"b=2"], b"a=1; b=2"),
+        ([b"a=1", b"b=2; c=3", b"d=4"], b"a=1; b=2; c=3; d=4"),
+        ([b"a=1", b"", b"b=2"], b"a=1; b=2"),
+        ([b"", b""], b""),
+    ],
+)
+def test_several_cookies_are_one_in_the_place_of_the_first(crumbs: list[bytes], whole: bytes) -> None:  # §8.2.3
+    fields = [(b"x", b"1"), (b"cookie", crumbs[0]), (b"x", b"2"), *((b"cookie", crumb) for crumb in crumbs[1:])]
+    assert list(request([*GET, *fields]).headers)[1:] == [(b"x", b"1"), (b"cookie", whole), (b"x", b"2")]
 
 
 def test_connect_has_its_authority_for_a_target() -> None:  # §8.5
