@@ -142,7 +142,7 @@ def test_the_last_value_that_a_setting_can_have(name: int, value: int) -> None:
     assert frames.read_settings(pairs((name, value))) == [(name, value)]
 
 
-@pytest.mark.parametrize("octets", [1, 5, 7])
+@pytest.mark.parametrize("octets", [1, 2, 4, 5, 7, 8])
 def test_settings_of_a_broken_length(octets: int) -> None:
     with pytest.raises(ConnectionFault) as caught:
         frames.read_settings(bytes(octets))

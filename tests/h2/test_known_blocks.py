@@ -124,3 +124,4 @@ def test_many_blocks_of_any_size(octets: int) -> None:
             engine.end(stream)
             stream += 2
     assert engine.connection.open_streams == 1
+    assert len(engine.connection._blocks) <= 16
