@@ -9,7 +9,7 @@ from interlock.h2.errors import StreamFault
 from interlock.h2.messages import read_request, read_response, read_trailers
 
 Fields = list[tuple[bytes, bytes]]
-EXAMPLES = settings(deadline=None, max_examples=600)
+EXAMPLES = settings(deadline=None, max_examples=300)
 
 NAMES = [
     b"x",

@@ -332,9 +332,20 @@ STREAM_PROPERTIES: Final[tuple[Property, ...]] = (
         "local.Response.accept",
         unless={"connect": "PROPOSED"},
     ),
-    Refused("no trailers in a tunnel", "local.Trailers", unless={"local": ("BODY", "TRAILING")}),
+    Refused("neither CONNECT nor a tunnel has trailers", "local.Trailers", unless={"connect": "NONE"}),
+    Refused("nor are any announced", "local.FinishWithTrailers", unless={"connect": "NONE"}),
+    Refused("nor does the peer send any", "remote.Trailers", unless={"connect": "NONE"}),
+    Refused("trailers end what has begun", "local.Trailers", unless={"local": ("BODY", "TRAILING")}),
     Refused("no content before the head of a response", "local.Data", unless={"local": ("BODY", "TUNNEL")}),
+    Refused(
+        "nor from the peer, but what a reset has broken", "remote.Data", unless={"remote": ("BODY", "TUNNEL", "BROKEN")}
+    ),
     Refused("nothing is sent once END_STREAM was", "local.Data", unless={"stream": ("OPEN", "HALF_CLOSED_REMOTE")}),
+    Refused(
+        "nothing is taken once the peer has sent END_STREAM",
+        "remote.Data",
+        unless={"stream": ("OPEN", "HALF_CLOSED_LOCAL", "RESET_LOCAL")},
+    ),
     Legal(
         "a stream in use can always be reset",
         "local.Reset",
@@ -521,8 +532,10 @@ CONNECTION_PROPERTIES: Final[tuple[Property, ...]] = (
     ),
     Refused("a field block is not interrupted by a frame", "client.Frame", unless={"client_block": "COMPLETE"}),
     Refused("nor by another field block", "client.BlockBegin", unless={"client_block": "COMPLETE"}),
-    Refused("nor by the server's frames", "server.Frame", unless={"server_block": "COMPLETE"}),
+    Refused("nor is the server's by a frame", "server.Frame", unless={"server_block": "COMPLETE"}),
+    Refused("nor by another one of the server's", "server.BlockBegin", unless={"server_block": "COMPLETE"}),
     Refused("CONTINUATION continues something", "client.Continuation", unless={"client_block": "OPEN"}),
+    Refused("and so it does from the server", "server.Continuation", unless={"server_block": "OPEN"}),
     Refused(
         "no stream beyond those that a server that goes away has named",
         "client.OpenStream",
