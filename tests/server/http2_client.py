@@ -37,6 +37,8 @@ class Http2Socket:
         self.h2 = H2Connection(H2Configuration(header_encoding="latin-1", validate_outbound_headers=False))
         self.h2.local_settings = Settings(initial_values={SettingCodes.INITIAL_WINDOW_SIZE: window})
         self.takes = True
+        #: Streams of which nothing is taken.
+        self.held = set()
         self.answers = {}
         self.h2.initiate_connection()
         self.flush()
@@ -52,7 +54,7 @@ class Http2Socket:
 
     def read(self):
         """Wait for octets, and take note of what they mean."""
-        octets = self.sock.recv(65_536)
+        octets = self.sock.recv(1 << 20)
         assert octets, "the connection was closed"
         for event in self.h2.receive_data(octets):
             answer = self.answers.get(getattr(event, "stream_id", None))
@@ -65,7 +67,7 @@ class Http2Socket:
                 answer.status = int(answer.fields[":status"])
             elif isinstance(event, DataReceived):
                 answer.content += event.data
-                if self.takes and event.flow_controlled_length:
+                if self.takes and event.stream_id not in self.held and event.flow_controlled_length:
                     self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             elif isinstance(event, TrailersReceived):
                 answer.trailers = dict(event.headers)

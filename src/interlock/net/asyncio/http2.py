@@ -1,9 +1,8 @@
 """The driver for HTTP/2 on asyncio: octets between one transport and one engine, many exchanges, and the waits in between.
 
-It is the sibling of :mod:`interlock.net.asyncio.http`.  Reading never pauses for the sake of one stream: the engine's
-windows hold a peer whose content nobody takes (RFC 9113 §5.2).  What is to be sent waits in the engine, which knows
-whose turn it is, and is taken from there as far as the transport is below its high-water mark; what several streams
-have to say in one turn of the event loop is one write.
+The sibling of :mod:`interlock.net.asyncio.http`.  Reading never pauses for one stream: the engine's windows hold a peer
+whose content nobody takes (RFC 9113 §5.2).  What is to be sent waits in the engine, which knows whose turn it is, and is
+taken while the transport is below its high-water mark; what streams have to say in one turn of the loop is one write.
 """
 
 import asyncio
@@ -152,6 +151,7 @@ class HTTP2Protocol:
             return False
         self._peer_left = self._peer_closed = True
         self._waits.frame.end()
+        self._flush_soon()
         for exchange in list(self._exchanges.values()):
             if exchange.handler is not None:
                 exchange.handler.eof_received()
@@ -356,6 +356,9 @@ class HTTP2Protocol:
                     self._cut_request(stream_id)
         if not self.write_paused and (self._unsent or self._waits.stalled):
             self._waits.watch_stalls(self._exchanges)
+            if self._peer_closed:  # it can open its windows no more
+                for exchange in list(self._waits.stalled.values()):
+                    self._end_exchange(exchange, "connection closed by the client")
         if (self._peer_left or self._leaving) and not self._exchanges and (self._peer_left or connection.finished):
             self._close(linger=True)
 
