@@ -7,7 +7,7 @@ has nothing left at the end.
 import contextlib
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.h2 import raw_frames as raw
 from tests.h2.conformance.client import Client
@@ -165,7 +165,12 @@ def _respond(handled: Handled) -> None:
     handled.exchange.ended()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=40,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes longer than a test may
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(
     st.lists(st.lists(FRAMES, min_size=1, max_size=4), min_size=1, max_size=12),
     st.lists(st.sampled_from([0, 0, 1, 40]), min_size=12, max_size=12),
