@@ -125,3 +125,55 @@ def test_few_cases_pass_with_a_server_that_does_nothing() -> None:
 
 def test_no_case_passes_with_a_server_that_says_nothing() -> None:
     assert [case.name for case in all_cases() if passes(case, mute)] == []
+
+
+OK = raw.headers(1, raw.literal(":status", "200"), end=False)
+MISBEHAVIOUR: dict[str, list[bytes]] = {
+    "too-large": [OK, raw.data(1, bytes(16385))],
+    "reserved-bit": [raw.frame(raw.PING, raw.ACK, 2**31, bytes(8))],
+    "undefined-flag": [OK, raw.data(1, b"x", flags=0x20)],
+    "size": [raw.frame(raw.RST_STREAM, 0, 1, bytes(3))],
+    "between": [raw.headers(1, raw.literal(":status", "200"), end_headers=False), raw.ping()],
+    "connection-frame-on-a-stream": [raw.frame(raw.SETTINGS, 0, 1)],
+    "stream-frame-on-the-connection": [raw.data(0, b"x")],
+    "idle": [raw.window_update(3, 1)],
+    "even": [raw.rst_stream(2)],
+    "push": [raw.push_promise(1, 2, b"")],
+    "goaway-grows": [raw.goaway(1), raw.goaway(3)],
+    "goaway-forgets": [OK, raw.goaway(0)],
+    "window-update-of-0": [raw.window_update(1, 0)],
+    "window-overflow": [raw.window_update(1, raw.LARGEST), raw.window_update(1, raw.LARGEST)],
+    "data-before-head": [raw.data(1, b"x")],
+    "data-beyond-the-window": [OK, *[raw.data(1, bytes(16384))] * 4],
+    "data-after-end": [OK, raw.data(1, b"", end=True), raw.data(1, b"x")],
+    "data-after-reset": [OK, raw.rst_stream(1), raw.data(1, b"x")],
+    "reset-twice": [raw.rst_stream(1), raw.rst_stream(1)],
+    "padding": [OK, raw.data(1, b"x", pad=1, padding=b"x")],
+    "no-status": [raw.headers(1, raw.literal("x", "y"))],
+    "undecodable": [raw.headers(1, raw.indexed(0))],
+    "upper-case": [raw.headers(1, raw.block([(":status", "200"), ("X", "y")]))],
+    "connection-specific": [raw.headers(1, raw.block([(":status", "200"), ("connection", "close")]))],
+    "value": [raw.headers(1, raw.block([(":status", "200"), ("x", "y ")]))],
+    "interim-that-ends": [raw.headers(1, raw.literal(":status", "103"))],
+    "trailers-with-status": [OK, raw.headers(1, raw.literal(":status", "200"))],
+    "trailers-that-do-not-end": [OK, raw.headers(1, raw.literal("x", "y"), end=False)],
+    "acknowledgement-that-nobody-awaits": [raw.settings_ack()],
+    "enable-push": [raw.settings((raw.ENABLE_PUSH, 1))],
+    "max-frame-size": [raw.settings((raw.MAX_FRAME_SIZE, 100))],
+}
+
+
+@pytest.mark.parametrize("frames", MISBEHAVIOUR.values(), ids=MISBEHAVIOUR)
+def test_what_a_server_may_never_do_is_seen(frames: list[bytes]) -> None:
+    client = FakeClient(lambda _: frames)
+    client.start()
+    client.request(1)
+    with pytest.raises(Failed, match="§"):
+        client.expect_alive()
+
+
+def test_what_a_server_may_do_is_not_complained_of() -> None:
+    client = FakeClient(lambda _: [OK, raw.data(1, b"x"), raw.headers(1, raw.literal("x", "y"))])
+    client.start()
+    client.request(1)
+    client.expect_response(1, content=b"x")
