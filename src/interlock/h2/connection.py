@@ -304,6 +304,8 @@ class Connection(Receiver):
 
     def _queue_goaway(self, event: GoAway) -> None:
         last = min(event.last_stream_id, self._last_named)
+        if event.error_code != errors.NO_ERROR:
+            last = min(last, self._highest_remote)
         if last == frames.LARGEST and event.error_code == errors.NO_ERROR:
             self._step(self._ours + SHUT_DOWN)
         else:
@@ -404,6 +406,11 @@ class Connection(Receiver):
         if len(partial) < frames.HEAD_OCTETS or partial[3] != frames.DATA:
             return 0
         return int.from_bytes(partial[5:9], "big") & frames.LARGEST
+
+    @property
+    def partial_octets(self) -> int:
+        """Octets of the frame that is not complete."""
+        return len(self._partial)
 
     @property
     def going_away(self) -> bool:

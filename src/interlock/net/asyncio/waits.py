@@ -85,7 +85,7 @@ class Waits:
         else:
             wait.resume(now)
         if exchange.stream_id == connection.data_frame_stream:
-            octets = len(connection._partial)
+            octets = connection.partial_octets
             if octets != exchange.partial:
                 wait.progress(octets - exchange.partial, now)
                 exchange.partial = octets
