@@ -1,6 +1,7 @@
 """What the driver for HTTP/2 does with one connection, over a transport in memory: many exchanges, credit, ends, reports."""
 
 import asyncio
+import errno
 import io
 import logging
 import threading
@@ -642,6 +643,18 @@ def test_a_client_that_leaves_is_let_go(side: ServerSide) -> None:
     side.handled[0].respond()
     client.turn()
     assert client.transport.eof_at is not None
+
+
+def test_a_client_that_is_gone_before_our_side_is_closed(side: ServerSide) -> None:
+    """As the system tells it: our side cannot be closed any more."""
+    client = Http2Client(side)
+
+    def write_eof() -> None:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    client.transport.write_eof = write_eof  # type: ignore[method-assign]
+    client.leave()
+    assert client.closed_at == 0.0
 
 
 @pytest.mark.parametrize("connections", [1, 2, 3])

@@ -26,6 +26,7 @@ from interlock.http.sentinels import (
     SERVER,
 )
 from interlock.net import deadlines
+from interlock.net.asyncio.closing import half_close
 from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
 from interlock.net.asyncio.exchange import DrivenExchange, peer_info
 from interlock.net.asyncio.sendfile import read_block, send_range
@@ -523,8 +524,7 @@ class HTTPProtocol:
         self._read_wait.end()
         if connection.our_state in (IDLE, DONE, MUST_CLOSE, CLOSED):
             connection.send(ConnectionClosed())
-        if linger and transport.can_write_eof() and self._registry.timeouts.linger and not transport.is_closing():
-            transport.write_eof()
+        if linger and self._registry.timeouts.linger and not transport.is_closing() and half_close(transport):
             if self._read_paused:
                 self._read_paused = False
                 transport.resume_reading()

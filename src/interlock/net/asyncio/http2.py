@@ -16,6 +16,7 @@ from interlock.http.errors import RemoteProtocolError
 from interlock.http.events import ConnectionClosed, Data, EndOfMessage, Event, InformationalResponse, Request, Response
 from interlock.http.sentinels import NEED_DATA, SERVER
 from interlock.net import deadlines
+from interlock.net.asyncio.closing import half_close
 from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
 from interlock.net.asyncio.exchange import StreamExchange, peer_info
 from interlock.net.asyncio.sendfile import read_block
@@ -501,8 +502,7 @@ class HTTP2Protocol:
         octets = connection.data_to_send()
         if octets and not transport.is_closing():
             transport.write(octets)
-        if linger and not self._peer_closed and transport.can_write_eof() and self._registry.timeouts.linger:
-            transport.write_eof()
+        if linger and not self._peer_closed and self._registry.timeouts.linger and half_close(transport):
             self._listen(transport)
             self._waits.frame.begin(deadlines.LINGER, self._loop.time())
         else:
