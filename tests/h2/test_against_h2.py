@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.h2 import raw_frames as raw
-from tests.h2.conversations import NAMES, Conversation, End, Fields, Ours, Step, Theirs, ends, merged
+from tests.h2.conversations import CHANGES, NAMES, Conversation, End, Fields, Ours, Step, Theirs, ends, merged
 
 from interlock import h2
 
@@ -20,7 +20,8 @@ EXAMPLES = settings(deadline=None, max_examples=40, suppress_health_check=[Healt
 # -- conversations
 
 numbers = st.integers(0, 1000)
-steps = st.lists(st.tuples(st.sampled_from(NAMES), numbers, numbers), max_size=60)
+step = st.tuples(st.sampled_from(NAMES), numbers, numbers)
+steps = st.one_of(st.lists(step, max_size=10), st.lists(step, min_size=20, max_size=60))
 names = st.one_of(
     st.sampled_from([b"cookie", b"authorization", b"accept", b"x-a", b"cache", b"server", b"set-cookie2", b"via"]),
     st.text("abcdefghijklmnopqrstuvwxyz0123456789-_!#$%&'*+.^`|~", min_size=1, max_size=12).map(
@@ -94,6 +95,30 @@ def test_any_cut_gives_the_same_events_and_the_same_answers(
             again = end.again(lengths)
             assert as_heard(again) == as_heard(end)
             assert again.written == end.written
+
+
+@pairs
+@pytest.mark.parametrize("change", range(len(CHANGES)))
+def test_settings_that_change_amid_responses(pair: tuple[Any, Any], change: int) -> None:
+    """Field blocks and content before the change, between it and its acknowledgement, and after both."""
+    exchange = [("request", 6, 2), ("write_by_client", 0, 0), ("arrive_at_server", 1, 0), ("respond", 3, 7)]
+    carry = [("write_by_server", 0, 0), ("arrive_at_client", 1, 0), ("write_by_client", 0, 0)]
+    sections = [[(b"x-one", b"one" * n), (b"x-two", b"two"), (b"cookie", b"a=b")] for n in range(1, 4)]
+    for end in ("client", "server"):
+        steps = [
+            *exchange,
+            *carry,
+            *exchange,
+            (f"change_by_{end}", change, 0),
+            *exchange,
+            ("answer", 0, 0),
+            *carry,
+            *exchange,
+            *carry,
+            *carry,
+            *exchange,
+        ]
+        talk(pair, steps, sections, {"glitches": 10000}).check()
 
 
 def test_whatever_crosses_a_reset_is_dropped() -> None:

@@ -381,6 +381,86 @@ def test_what_is_consumed_of_a_stream_that_is_over_is_credited_to_the_connection
         assert peer.updates(stream) == []
 
 
+def test_what_nobody_consumes_of_a_stream_that_the_peer_has_reset_is_credited_to_the_connection() -> None:
+    peer = Peer(limits=Limits(glitches=100000, window_ceiling=0))
+    for _ in range(200):
+        stream = peer.request(end=False)
+        peer.data(stream, WINDOW)
+        peer.send(raw.rst_stream(stream))
+        peer.take()
+        assert peer.ours >= WINDOW
+
+
+def test_what_is_consumed_after_the_end_of_both_messages_is_credited_to_the_connection() -> None:
+    peer = Peer(limits=Limits(window_ceiling=0, streams=2))
+    for _ in range(20):
+        stream = peer.request(end=False)
+        peer.data(stream, 60000, end=True)
+        peer.respond(stream, 0)
+        peer.take()
+        assert peer.connection.open_streams == 0
+        for octets in (1, 20000, 39999):
+            peer.connection.consumed(stream, octets)
+        peer.take()
+        assert peer.ours >= WINDOW
+    assert peer.updates(stream) == []
+
+
+def test_what_nobody_consumed_stays_in_the_connections_window() -> None:
+    peer = Peer(limits=Limits(window_ceiling=0, streams=2))
+    whole = peer.ours
+    stream = peer.request(end=False)
+    peer.data(stream, 60000, end=True)
+    peer.respond(stream, 0)
+    assert peer.ours == whole - 60000
+    peer.take()
+    assert peer.ours == whole - 60000
+    peer.connection.release(stream)
+    peer.data(peer.request(end=False), WINDOW)  # so that it is worth an update
+    peer.connection.consumed(stream + 2, WINDOW)
+    peer.take()
+    assert peer.ours == whole
+
+
+def test_no_more_can_be_consumed_than_was_received() -> None:
+    peer = Peer(limits=Limits(window_ceiling=0, streams=1))
+    stream = peer.request(end=False)
+    peer.data(stream, 40000)
+    peer.connection.consumed(stream, 10**6)
+    peer.connection.consumed(stream, 10**6)
+    peer.connection.consumed(99, 10**6)
+    peer.take()
+    assert peer.our_streams[stream] == WINDOW
+    assert peer.ours == WINDOW
+
+
+def test_streams_that_overrun_their_windows_do_not_use_up_the_connections() -> None:
+    peer = Peer(limits=Limits(glitches=100000, window_ceiling=0))
+    for _ in range(200):
+        stream = peer.request(end=False)
+        peer.data(stream, WINDOW)
+        peer.ours -= 1000
+        peer.send(raw.data(stream, bytes(1000)))
+        peer.take()
+        assert peer.ours >= WINDOW
+    assert len(peer.resets()) == 200
+
+
+def test_what_a_stream_has_grown_by_is_given_back_at_its_end() -> None:
+    peer = Peer(limits=Limits(window_ceiling=3 * WINDOW))
+    for _ in range(10):
+        stream = peer.request(end=False)
+        for _ in range(3):
+            octets = peer.our_streams[stream]
+            peer.data(stream, octets)
+            peer.connection.consumed(stream, octets)
+            peer.take()
+        assert peer.our_streams[stream] == 3 * WINDOW
+        peer.data(stream, 0, end=True)
+        peer.respond(stream, 0)
+        peer.take()
+
+
 def test_a_window_grows_where_the_application_keeps_up() -> None:
     peer = Peer()
     stream = peer.request(end=False)
