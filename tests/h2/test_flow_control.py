@@ -356,7 +356,7 @@ def test_all_streams_but_one_stalled() -> None:
 
 
 def test_what_comes_for_a_stream_that_was_reset_is_credited_to_the_connection() -> None:
-    peer = Peer(limits=Limits(glitches=100000))
+    peer = Peer(limits=Limits(glitches=100000, window_ceiling=0, streams=2))
     for _ in range(200):
         stream = peer.request(end=False)
         peer.connection.queue(h2.StreamReset(stream, raw.CANCEL))
@@ -369,7 +369,7 @@ def test_what_comes_for_a_stream_that_was_reset_is_credited_to_the_connection() 
 
 
 def test_what_is_consumed_of_a_stream_that_is_over_is_credited_to_the_connection() -> None:
-    peer = Peer(limits=Limits(glitches=100000))
+    peer = Peer(limits=Limits(glitches=100000, window_ceiling=0, streams=2))
     for _ in range(200):
         stream = peer.request(end=False)
         peer.data(stream, 30000)
@@ -382,7 +382,7 @@ def test_what_is_consumed_of_a_stream_that_is_over_is_credited_to_the_connection
 
 
 def test_what_nobody_consumes_of_a_stream_that_the_peer_has_reset_is_credited_to_the_connection() -> None:
-    peer = Peer(limits=Limits(glitches=100000, window_ceiling=0))
+    peer = Peer(limits=Limits(glitches=100000, window_ceiling=0, streams=2))
     for _ in range(200):
         stream = peer.request(end=False)
         peer.data(stream, WINDOW)
@@ -435,7 +435,7 @@ def test_no_more_can_be_consumed_than_was_received() -> None:
 
 
 def test_streams_that_overrun_their_windows_do_not_use_up_the_connections() -> None:
-    peer = Peer(limits=Limits(glitches=100000, window_ceiling=0))
+    peer = Peer(limits=Limits(glitches=100000, window_ceiling=0, streams=2))
     for _ in range(200):
         stream = peer.request(end=False)
         peer.data(stream, WINDOW)
