@@ -261,6 +261,15 @@ def test_who_takes_no_responses_is_not_asked_for_more_requests(side: ServerSide)
             break
     client.turn()
     assert len(side.handled) < before + 101
+    assert client.transport.reading
+    for stream in list(client.streams):
+        if stream > 1:
+            client.h2.reset_stream(stream)
+    client.turn()
+    for _ in range(20):
+        client.request(turn=False)
+    client.turn()
+    assert not client.transport.reading
     client.protocol.resume_writing()
     client.transport.take(None)
     client.turn()

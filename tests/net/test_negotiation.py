@@ -162,17 +162,42 @@ def test_a_connection_that_comes_while_the_server_stops(side: ServerSide) -> Non
     assert client.closed_at == 0.0
 
 
-@pytest.mark.parametrize(
-    ("versions", "expected"),
-    [({"1"}, HTTPProtocol), ({"2"}, HTTP2Protocol), ({"1", "2"}, NegotiatingProtocol)],
-)
-def test_the_versions_that_a_server_speaks(side: ServerSide, versions: set[str], expected: type) -> None:
-    async def make() -> object:
-        return Connections(
-            lambda exchange: Handled(exchange, True),
-            limits=Limits(),
-            timeouts=Timeouts(),
-            versions=frozenset(versions),
-        ).protocol()
+def of_versions(side: ServerSide, *versions: str) -> Any:
+    """What makes a protocol for a connection of a server that speaks these."""
 
-    assert type(side.loop.run_until_complete(make())) is expected
+    async def make() -> Connections:
+        return Connections(side._handle, limits=Limits(), timeouts=Timeouts(), versions=frozenset(versions))
+
+    side.registry = connections = side.loop.run_until_complete(make())
+    return lambda registry, loop: connections.protocol()
+
+
+@pytest.mark.parametrize("protocol", ["h2", None])
+def test_a_server_of_http_2_only(side: ServerSide, protocol: str | None) -> None:
+    extra = {} if protocol is None else {"ssl_object": Selected(protocol)}
+    factory = of_versions(side, "2")
+    client = Http2Client(side, factory=factory, **extra)
+    assert type(client.transport.protocol) is HTTP2Protocol
+    assert client.streams[client.request()].status == 200
+    client = Http2Client(side, begin=False, factory=factory, **extra)
+    client.transport.send(GET)
+    client._without_goaways(bytes(client.transport.received))
+    assert client.goaways == [(1, 0)]
+    assert client.transport.eof_at is not None
+
+
+@pytest.mark.parametrize("protocol", ["http/1.1", None])
+def test_with_tls_there_is_no_http_2_without_alpn(side: ServerSide, protocol: str | None) -> None:
+    client = Http2Client(side, begin=False, factory=of_versions(side, "2"), ssl_object=Selected(protocol))
+    client.transport.send(PREFACE)
+    client._without_goaways(bytes(client.transport.received))
+    assert client.goaways == [(1, 0)]
+    assert client.transport.eof_at is not None
+
+
+def test_a_server_of_http_1_only_looks_for_no_preface(side: ServerSide) -> None:
+    client = Http2Client(side, begin=False, factory=of_versions(side, "1"))
+    assert type(client.transport.protocol) is HTTPProtocol
+    client.transport.send(PREFACE)
+    side.loop.settle()
+    assert client.transport.received.startswith(b"HTTP/1.1 505 ")

@@ -563,7 +563,7 @@ class HTTP2Protocol:
         elif waits.frame.deadline() <= now:
             self._frame_too_slow()
         elif waits.settings.deadline() <= now:
-            self._fault(SETTINGS_TIMEOUT, "our settings were not acknowledged (RFC 9113 §6.5.3)")
+            self.refuse(SETTINGS_TIMEOUT, "our settings were not acknowledged (RFC 9113 §6.5.3)")
         elif waits.idle.deadline() <= now:
             self.drain()
         elif waits.leave.deadline() <= now:
@@ -585,7 +585,7 @@ class HTTP2Protocol:
         wait.end()
         if not lingering:
             if self.connection.preface_received:
-                self._fault(ENHANCE_YOUR_CALM, "a frame or a field block came too slowly")
+                self.refuse(ENHANCE_YOUR_CALM, "a frame or a field block came too slowly")
             else:
                 self._close()
         elif self._transport is not None:
@@ -594,7 +594,7 @@ class HTTP2Protocol:
             else:
                 self._transport.close()
 
-    def _fault(self, code: int, text: str) -> None:
+    def refuse(self, code: int, text: str) -> None:
         """The peer is to be told why the connection ends."""
         self.connection.queue(GoAway(self._last_stream, code))
         self._fail(RemoteProtocolError(text))

@@ -7,6 +7,7 @@ Once that is decided, the transport has its driver for a protocol, and nothing s
 import asyncio
 from typing import Final, cast
 
+from interlock.h2.errors import PROTOCOL_ERROR
 from interlock.net.asyncio.connections import ConnectionRegistry
 from interlock.net.asyncio.http import HTTPProtocol
 from interlock.net.asyncio.http2 import HTTP2Protocol
@@ -38,7 +39,13 @@ class NegotiatingProtocol:
         self._transport = cast(asyncio.Transport, transport)
         ssl_object = transport.get_extra_info("ssl_object")
         if ssl_object is not None:
-            self._hand_over(http2=ssl_object.selected_alpn_protocol() == "h2", since=None)
+            agreed = ssl_object.selected_alpn_protocol() == "h2"
+            protocol = self._hand_over(http2=agreed or "1" not in self._registry.versions, since=None)
+            if not agreed and isinstance(protocol, HTTP2Protocol):
+                protocol.refuse(PROTOCOL_ERROR, "HTTP/2 over TLS is agreed on by ALPN (RFC 9113 §3.2)")
+            return
+        if "1" not in self._registry.versions:
+            self._hand_over(http2=True, since=None)
             return
         peername = transport.get_extra_info("peername")
         self._ip = str(peername[0]) if isinstance(peername, tuple) else ""

@@ -5,7 +5,6 @@ from typing import cast
 
 from interlock.net.asyncio.connections import ConnectionRegistry
 from interlock.net.asyncio.http import HTTPProtocol
-from interlock.net.asyncio.http2 import HTTP2Protocol
 from interlock.net.asyncio.negotiation import NegotiatingProtocol
 
 __all__ = ["Connections"]
@@ -18,6 +17,4 @@ class Connections(ConnectionRegistry):
         """A protocol factory, for :meth:`asyncio.loop.create_server`."""
         if "2" not in self.versions:
             return cast(asyncio.Protocol, HTTPProtocol(self, self._loop))
-        if "1" not in self.versions:
-            return cast(asyncio.Protocol, HTTP2Protocol(self, self._loop))
         return cast(asyncio.Protocol, NegotiatingProtocol(self, self._loop))
