@@ -76,6 +76,7 @@ def test_frames_that_are_always_cut_are_not_one_slow_frame(side: ServerSide) -> 
     for _ in range(20):
         side.pass_time(2)
         client.transport.send(ping[5:] + ping[:5])
+    client.turn()
     assert client.goaways == []
     client.transport.send(ping[5:])
 

@@ -152,7 +152,7 @@ def test_what_the_application_leaves_is_given_back_at_the_end(side: ServerSide) 
     for _ in range(30):
         number = client.request(method="POST", end=False)
         client.send(number, b"x" * 65_535, end=True)
-        answer(side.handled[-1])
+        side.handled[-1].respond()
         client.turn()
         assert client.streams[number].ended
     assert client.h2.outbound_flow_control_window > whole // 2

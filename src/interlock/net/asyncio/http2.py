@@ -455,8 +455,6 @@ class HTTP2Protocol:
     def _end_exchange(self, exchange: StreamExchange, error: str) -> None:
         """The exchange cannot be completed."""
         handler = exchange.handler
-        if exchange.unread and not exchange.over and not self._closing:
-            self.connection.consumed(exchange.stream_id, exchange.unread)
         exchange.close(error)
         self._forget(exchange)
         if exchange.drained is not None and not exchange.drained.done():
