@@ -169,6 +169,7 @@ def test_content_has_a_least_rate_however_it_is_framed(side: ServerSide, rate: i
         side.pass_time(1)
         client.transport.send(octets[second * rate : second * rate + rate])
     client.turn()
+    assert client.goaways == []
     assert (client.streams[number].status == 408) == cut
 
 
