@@ -294,7 +294,7 @@ def test_a_stream_that_was_stalled_once_is_not_cut_later(side: ServerSide) -> No
     client.h2.increment_flow_control_window(100, number)
     client.turn()
     side.pass_time(1000)
-    exchange.send(Data(b"x" * 90))
+    exchange.send(Data(b"x" * 95))
     client.turn()
     side.pass_time(5)
     client.h2.increment_flow_control_window(100, number)
