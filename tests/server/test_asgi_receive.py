@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import tracemalloc
 
 import pytest
 from tests.server.asgi_fakes import FakeExchange, body, finish, responder, run, serve, settle, start
@@ -55,6 +56,26 @@ def test_a_request_without_content_is_one_empty_message():
         await HELLO(scope, receive, send)
 
     assert run(serve(app, FakeExchange())).content == b"hello"
+
+
+def test_small_pieces_that_nobody_takes_are_not_held_one_by_one():
+    """A peer may cut what its window admits into pieces of two octets, each an object of 35."""
+    content = bytes(range(256)) * 256
+
+    async def script(exchange, received):
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        for at in range(0, len(content), 2):
+            exchange.handler.data_received(content[at : at + 2])
+        held = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+        assert held < 3 * len(content)
+        exchange.handler.end_received(Headers())
+        await settle()
+        assert (received, exchange.taken) == ([request(content)], len(content))
+        exchange.lose()
+
+    receiving(script)
 
 
 def test_content_comes_as_it_arrives_and_is_given_back_as_it_is_taken():

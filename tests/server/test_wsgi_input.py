@@ -1,6 +1,7 @@
 import io
 import random
 import threading
+import tracemalloc
 
 import pytest
 from tests.server.fake_exchange import PATIENCE, FakeDriver, FakeExchange, loop_thread, request
@@ -255,3 +256,17 @@ def test_no_octet_is_lost_or_changed(reader):
         reader.feed(body[start : start + 777])
     reader.feed(end=True)
     assert result() == body
+
+
+def test_small_pieces_that_nobody_takes_are_not_held_one_by_one(reader):
+    """A peer may cut what its window admits into pieces of two octets, each an object of 35."""
+    content = bytes(range(256)) * 256
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for at in range(0, len(content), 2):
+        reader.input.feed(content[at : at + 2])
+    held = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert held < 3 * len(content)
+    reader.input.end()
+    assert reader.input.read() == content

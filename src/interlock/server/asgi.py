@@ -51,6 +51,10 @@ _CONNECTION_SPECIFIC: Final = frozenset(
     (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
 )
 
+#: A piece of content of less octets is small; so many of them in a row are joined.
+_SMALL: Final = 64
+_SMALL_PIECES: Final = 64
+
 _CONTINUE: Final = InformationalResponse(status_code=100, reason=reason(100))
 _END: Final = EndOfMessage()
 _ERROR_TEXT: Final = b"Internal Server Error"
@@ -158,6 +162,7 @@ class ASGIHandler:
         "_received",
         "_remaining",
         "_request",
+        "_small",
         "_status",
         "_told",
         "_trailers",
@@ -174,6 +179,8 @@ class ASGIHandler:
         self._request: Final = exchange.request
         # The request's content: what is here and not yet taken, whether it is all, whether all was taken.
         self._received: list[bytes] = []
+        #: How many pieces at its end are small; so many are made one, as an object for each would be large.
+        self._small = 0
         self._reading = False
         self._ended = False
         self._delivered = False
@@ -198,7 +205,15 @@ class ASGIHandler:
     # -- what the driver calls
 
     def data_received(self, data: bytes) -> None:
-        self._received.append(data)
+        received = self._received
+        received.append(data)
+        if len(data) < _SMALL:
+            self._small += 1
+            if self._small >= _SMALL_PIECES:
+                self._small = 0
+                received[-_SMALL_PIECES:] = [b"".join(received[-_SMALL_PIECES:])]
+        else:
+            self._small = 0
         if self._waiters:
             self._wake()
 
@@ -293,6 +308,7 @@ class ASGIHandler:
         self._delivered = ended
         if body:
             self._received.clear()
+            self._small = 0
             if self.exchange is not None:
                 self.exchange.consumed(len(body))
         return {"type": "http.request", "body": body, "more_body": not ended}

@@ -17,6 +17,9 @@ __all__ = ["Input"]
 
 #: Octets taken by the application are given back to the driver in lots of this size, or when the reader has to wait.
 _LOT: Final = 16384
+#: A piece of less octets is small; so many of them in a row are joined.
+_SMALL: Final = 64
+_SMALL_PIECES: Final = 64
 
 
 class Input:
@@ -39,6 +42,7 @@ class Input:
         "_piece",
         "_pieces",
         "_reason",
+        "_small",
     )
 
     def __init__(self, exchange: Exchange, expected: bool) -> None:
@@ -47,6 +51,8 @@ class Input:
         self._pieces: Final[deque[bytes]] = deque()
         self._piece = b""
         self._at = 0
+        #: How many pieces of those that came last are small.
+        self._small = 0
         #: Octets that the application has taken and the driver has not been told of.
         self._owed = 0
         self._ended = not expected
@@ -64,8 +70,24 @@ class Input:
     def feed(self, data: bytes) -> None:
         """This much more has come."""
         if data:
+            if len(data) < _SMALL:
+                self._small += 1
+                if self._small >= _SMALL_PIECES:
+                    data = self._join(data)
+            else:
+                self._small = 0
             self._pieces.append(data)
             self._tell()
+
+    def _join(self, data: bytes) -> bytes:
+        """``data`` with the small pieces before it, as far as the reader has left them: an object for each is large."""
+        self._small = 0
+        joined = [data]
+        with suppress(IndexError):  # the reader takes from the other end meanwhile
+            while len(joined) < _SMALL_PIECES:
+                joined.append(self._pieces.pop())
+        joined.reverse()
+        return b"".join(joined)
 
     def end(self) -> None:
         """All of it has come."""
@@ -147,7 +169,7 @@ class Input:
         while True:
             # Looked at before the pieces: once it is true, none is added.
             ended = self._ended
-            if self._pieces:
+            with suppress(IndexError):
                 self._piece = self._pieces.popleft()
                 self._at = 0
                 return True
