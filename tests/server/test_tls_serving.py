@@ -367,5 +367,5 @@ def test_a_host_that_no_certificate_can_name():
 
 def test_without_trustme(monkeypatch):
     monkeypatch.setitem(sys.modules, "trustme", None)
-    with pytest.raises(StartError, match=r"--tls-dev: trustme is not installed \(pip install 'interlock\[tls-dev\]'\)"):
+    with pytest.raises(StartError, match=r"--tls-dev: trustme is not installed \(pip install trustme\)"):
         DevelopmentCertificate(Config(tls_dev=True))

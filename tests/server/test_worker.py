@@ -186,7 +186,7 @@ def test_uvloop_where_it_is_installed(monkeypatch):
 def test_uvloop_where_it_is_not(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert _loop_factory("auto") is None
-    with pytest.raises(StartError, match=r"pip install 'interlock\[fast\]'"):
+    with pytest.raises(StartError, match="pip install uvloop"):
         _loop_factory("uvloop")
 
 

@@ -31,7 +31,7 @@ class DevelopmentCertificate:
         try:
             trustme = importlib.import_module("trustme")
         except ImportError:
-            raise StartError("--tls-dev: trustme is not installed (pip install 'interlock[tls-dev]')") from None
+            raise StartError("--tls-dev: trustme is not installed (pip install trustme)") from None
         self.context: ssl.SSLContext = base_context(config)
         ca = trustme.CA()
         expiry = dt.datetime.now(dt.UTC) + dt.timedelta(days=DAYS)

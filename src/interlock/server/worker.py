@@ -376,7 +376,7 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         if name == "auto":
             return None
-        raise StartError("--loop uvloop: it is not installed (pip install 'interlock[fast]')") from None
+        raise StartError("--loop uvloop: it is not installed (pip install uvloop)") from None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
 
