@@ -256,3 +256,13 @@ def test_a_client_counts_credit_too() -> None:
     engine.get(raw.data(stream, bytes(1000)))
     engine.connection.consumed(stream, 1000)
     assert credit(engine)[stream] == 1000
+
+
+def test_requests_that_nobody_saw_leave_a_reason_for_the_log() -> None:
+    engine = server(limits=Limits(glitches=100))
+    for stream in range(1, 41, 2):
+        assert engine.request(stream, (":unknown", "x")) == []
+    unseen = engine.connection.take_unseen()
+    assert len(unseen) == 16
+    assert unseen[0].startswith("stream 1: unknown pseudo-header")
+    assert engine.connection.take_unseen() == []

@@ -158,10 +158,10 @@ def test_content_earns_unless_it_is_tiny(size: int, earned: int) -> None:
     engine = few()
     engine.request(1, end=False)
     for _ in range(8):
-        engine.get(raw.ping())
+        engine.get(raw.settings())
     for _ in range(4):
         engine.get(raw.data(1, bytes(size)))
-    assert calm(engine, raw.ping()) == 2 + earned
+    assert calm(engine, raw.settings()) == 2 + earned
 
 
 def test_frames_without_content_cost_tokens() -> None:
@@ -193,3 +193,23 @@ def test_resets_cost_tokens() -> None:
             stream += 2
     assert 15 <= stream <= 60
     assert engine.connection.error_code == raw.ENHANCE_YOUR_CALM
+
+
+def test_a_ping_with_all_content_that_comes_is_no_glitch() -> None:
+    """Clients that measure how much is on its way send one in each round trip of a download."""
+    engine = server((raw.INITIAL_WINDOW_SIZE, 2**30))
+    engine.get(raw.window_update(0, 2**30))
+    engine.request(1)
+    engine.answer(1)
+    for _ in range(2000):
+        engine.data(1, bytes(16384))
+        engine.connection.data_to_send()
+        engine.get(raw.ping())
+
+
+def test_answers_to_pings_allow_no_others() -> None:
+    engine = server()
+    with pytest.raises(RemoteProtocolError):
+        for _ in range(300):
+            engine.get(raw.ping())
+            engine.connection.data_to_send()

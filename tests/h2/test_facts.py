@@ -2,9 +2,9 @@
 
 import pytest
 from tests.h2 import raw_frames as raw
-from tests.h2.engine import Engine, client, server
+from tests.h2.engine import PSEUDO, Engine, client, server
 
-from interlock.h2 import SERVER, Limits
+from interlock.h2 import SERVER, EndOfMessage, Limits, Request, RequestRefused
 
 # -- the beginning
 
@@ -186,3 +186,33 @@ def test_the_machines_of_a_connection() -> None:
         "client_block": "COMPLETE",
         "server_block": "COMPLETE",
     }
+
+
+# -- what a request that is refused leaves behind
+
+
+def test_a_stream_that_depends_on_itself_and_is_malformed_leaves_the_next_alone() -> None:
+    engine = server()
+    block = raw.block([*PSEUDO, ("Upper", "x")])
+    engine.get(raw.frame(raw.HEADERS, 0x25, 1, (1).to_bytes(4, "big") + b"\0" + block))
+    assert [type(event) for event in engine.request(3)] == [Request, EndOfMessage]
+
+
+def test_a_head_request_that_is_refused_has_no_content_in_its_answer() -> None:
+    engine = server()
+    fields = [(":method", "HEAD"), *PSEUDO[1:], ("expect", "something")]
+    (refused,) = engine.get(raw.headers(1, raw.block(fields), end=True))
+    assert (type(refused), refused.status) == (RequestRefused, 417)
+    engine.answer(1, ("content-length", "3"), status=417)
+    engine.data(1, b"no.")
+    engine.connection.queue(EndOfMessage(), 1)
+    assert [frame.kind for frame in engine.sent()] == [raw.HEADERS]
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTP", "https", "Https"])
+def test_a_request_without_an_authority(scheme: str) -> None:
+    engine = server()
+    assert not engine.get(
+        raw.headers(1, raw.block([(":method", "GET"), (":scheme", scheme), (":path", "/")]), end=True)
+    )
+    assert [frame.kind for frame in engine.sent()] == [raw.RST_STREAM]

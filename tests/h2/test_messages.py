@@ -16,6 +16,7 @@ from interlock.h2.messages import (
     write_trailers,
 )
 from interlock.http.fields import Headers
+from interlock.http.limits import Limits
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -26,7 +27,7 @@ MANY = 100
 
 
 def request(fields: Fields, *, extended: bool = False) -> Request:
-    return read_request(list(fields), 1, MANY, extended)
+    return read_request(list(fields), 1, Limits(fields=MANY), extended)
 
 
 def changed(fields: Fields, **pseudo: str | None) -> Fields:
@@ -188,6 +189,15 @@ def test_an_expectation_that_nobody_knows() -> None:  # RFC 9110 §10.1.1
         request([*GET, (b"expect", b"200-ok")])
     assert caught.value.error_status_hint == 417
     assert request([*GET, (b"expect", b"100-Continue")]).headers.get(b"expect") == b"100-Continue"
+
+
+def test_a_target_is_no_longer_than_a_request_line_of_http_1_1_could_have_it() -> None:
+    """GET, two spaces, HTTP/1.1 and the target are 8192 octets."""
+    longest = "/" + "a" * (8192 - len("GET  HTTP/1.1") - 1)
+    assert len(request(changed(GET, path=longest)).target) == len(longest)
+    with pytest.raises(StreamFault, match="8192 octets") as caught:
+        request(changed(GET, path=longest + "a"))
+    assert caught.value.error_status_hint == 414
 
 
 def test_as_many_fields_as_the_limit() -> None:

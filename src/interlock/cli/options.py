@@ -18,7 +18,7 @@ from interlock.server.sockets import parse_bind
 __all__ = ["bind", "limits_from", "mode", "timeouts_from", "with_limits", "with_timeouts"]
 
 _LIMIT_HELP: Final = {
-    "request_line": "The request line of HTTP/1.1. Beyond it: 414.",
+    "request_line": "The request line, or what would be one in HTTP/1.1. Beyond it: 414.",
     "head": "All fields of a request, trailers included. Beyond it: 431.",
     "fields": "How many fields a request has, trailers included. Beyond it: 431.",
     "chunk_extension": "The extensions of one chunk.",

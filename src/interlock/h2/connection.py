@@ -169,11 +169,13 @@ class Connection(Receiver):
         when there are ``limit`` octets or a little more.
         """
         output = self._output
+        control = output.control_octets
         octets = output.take(self._streams, -1 if limit is None else limit)
         if output.closed:
             self._forget_closed()
-        if octets:
-            self._budget.allow(2 + (len(octets) >> 12))
+        messages = len(octets) - control
+        if messages > 0:
+            self._budget.allow(2 + (messages >> 12))
         return octets
 
     def take_released(self) -> list[int]:
@@ -209,6 +211,7 @@ class Connection(Receiver):
                 self._reset(self._streams[stream_id], event.error_code)
         elif type(event) is Ping:
             self._output.control(frames.ping(event.data, False))
+            self._budget.allow(1)
         elif type(event) is GoAway:
             self._queue_goaway(event)
         elif type(event) is PriorityUpdated:
@@ -377,6 +380,13 @@ class Connection(Receiver):
         if REMOTE_DONE[stream.joint]:
             return "application"
         return "body" if stream.receive.available > 0 and self._credit.available > 0 else "window"
+
+    def take_unseen(self) -> list[str]:
+        """Why requests were reset that no event has told of, since the last call: the first few of them, for a log."""
+        unseen = self._unseen
+        if unseen:
+            self._unseen = []
+        return unseen
 
     @property
     def open_streams(self) -> int:

@@ -136,7 +136,7 @@ class Control(Core):
             else:
                 self._events.append(PingAcknowledged(payload))
             return
-        self._spend(1, "PINGs")
+        self._spend_allowed("PINGs")  # clients measure with them, once in each round trip, while DATA comes to them
         self._output.control(frames.ping(payload, True))
         self._events.append(PingReceived(payload))
 

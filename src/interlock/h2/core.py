@@ -39,6 +39,8 @@ __all__ = ["Core"]
 
 #: How many closed streams are remembered, so that what comes late is told from what may not come.
 _REMEMBERED: Final = 256
+#: How many reasons are kept for resets of which no event tells.
+_MOST_UNSEEN: Final = 16
 #: Octets of frames other than DATA that may wait for a peer that does not take them.
 _MOST_CONTROL: Final = 262144
 
@@ -74,6 +76,7 @@ class Core:
         "_their_settings",
         "_theirs",
         "_they_have_begun",
+        "_unseen",
         "_window",
         "error_code",
         "is_client",
@@ -98,6 +101,8 @@ class Core:
         #: Events for the caller; of these, so many were given.
         self._events: Final[list[Event]] = []
         self._given = 0
+        #: Why requests were reset that no event has told of.
+        self._unseen: list[str] = []
         self._streams: Final[dict[int, Stream]] = {}
         #: Streams that are closed: the last ones, with the joint state in which they were; and in which order they were.
         self._recent: Final[dict[int, int]] = {}
@@ -237,6 +242,7 @@ class Core:
         self._local(stream, LOCAL_RESET)
         self._output.drop(stream)
         self._output.control(frames.rst_stream(stream.id, code))
+        self._budget.allow(2)  # what was on its way
         self._close(stream)
 
     def _give_credit(self, octets: int) -> None:
@@ -263,6 +269,8 @@ class Core:
             self._reset(stream, fault.code)
             if stream.shown:
                 self._events.append(StreamReset(stream_id, fault.code, reason=str(fault)))
+            elif len(self._unseen) < _MOST_UNSEEN:
+                self._unseen.append(f"stream {stream_id}: {fault}")
         elif stream_id in self._recent:
             if RESET_BY_US[self._recent[stream_id]]:
                 return  # it was told once (RFC 9113 §5.4.2)

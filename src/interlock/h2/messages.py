@@ -9,6 +9,7 @@ from interlock.h2.errors import PROTOCOL_ERROR, StreamFault
 from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.events import InformationalResponse, Request, Response
 from interlock.http.fields import EXPECT_UNKNOWN, Headers
+from interlock.http.limits import Limits
 from interlock.http.names import KNOWN_NAMES
 from interlock.http.octets import ALPHA, DIGIT, FIELD_VALUE, SCHEME, TCHAR, OctetSet, within
 from interlock.http.target import check_authority, check_target
@@ -22,6 +23,9 @@ CONNECTION_SPECIFIC: Final = frozenset(
 
 #: RFC 9113 §8.2: the octets of a field name, which is in lower case.
 _NAME: Final = OctetSet(bytes(octet for octet in TCHAR.members if not 0x41 <= octet <= 0x5A))
+
+#: RFC 9110 §4.2: the schemes that cannot do without an authority.  Case does not matter (RFC 3986 §3.1).
+_HTTP: Final = frozenset((b"http", b"https"))
 
 _PLAIN: Final = 0
 _INTERPRETED: Final = 1
@@ -42,6 +46,9 @@ def _kind(name: bytes) -> int:
 
 #: Common names -> what has to be done with their fields.
 _KINDS: Final = {name: _kind(name) for name in KNOWN_NAMES.values()}
+
+#: What a request line of HTTP/1.1 has beside method and target: " " and " HTTP/1.1" (RFC 9112 §3).
+_AROUND_TARGET: Final = 10
 
 #: What stands between values while they are looked at together: no value can hold it.
 _SEPARATOR: Final = b"\n"
@@ -103,10 +110,11 @@ def _join_cookies(fields: list[Any]) -> None:
         del fields[index]
 
 
-def read_request(fields: list[Any], stream_id: int, most: int, extended_connect: bool) -> Request:
+def read_request(fields: list[Any], stream_id: int, limits: Limits, extended_connect: bool) -> Request:
     """The Request that a field list makes.  Raises :class:`StreamFault` where it is malformed.
 
-    ``most``: fields that it may have, beside its pseudo-headers; several Cookie fields are one (RFC 9113 §8.2.3).
+    ``limits``: how many fields it may have beside its pseudo-headers, where several Cookie fields are one (RFC 9113
+    §8.2.3), and how long a request line would be that says the same in HTTP/1.1.
     ``extended_connect``: whether we have offered SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §3).
     """
     method: bytes = b""
@@ -158,8 +166,10 @@ def read_request(fields: list[Any], stream_id: int, most: int, extended_connect:
         raise malformed(":protocol without CONNECT (RFC 8441 §4)")
     items = fields[at:]
     interpreted = _check_fields(items)
-    if len(items) > most:
-        raise StreamFault(PROTOCOL_ERROR, f"more than {most} fields", 431)
+    if len(items) > limits.fields:
+        raise StreamFault(PROTOCOL_ERROR, f"more than {limits.fields} fields", 431)
+    if len(method) + len(path) + _AROUND_TARGET > limits.request_line:
+        raise StreamFault(PROTOCOL_ERROR, f"a request line of more than {limits.request_line} octets", 414)
     try:
         if tunnel:
             check_target(method, path)
@@ -174,7 +184,7 @@ def read_request(fields: list[Any], stream_id: int, most: int, extended_connect:
         headers = Headers(_parsed=(items, items, interpreted))
     except LocalProtocolError as error:
         raise malformed(str(error)) from None
-    if not headers.host and not tunnel and (scheme == b"https" or scheme == b"http"):
+    if not headers.host and not tunnel and scheme.lower() in _HTTP:
         raise malformed("neither :authority nor Host (RFC 9113 §8.3.1)")
     if headers.host_count > 1:
         raise malformed("more than one Host (RFC 9113 §8.3.1)")

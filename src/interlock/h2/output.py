@@ -128,9 +128,9 @@ class Output:
             if LOCAL_ENDING[stream.joint]:
                 event = LOCAL_DATA_END if stream.ended_by is None else LOCAL_TRAILERS
                 stream.joint = TABLE[stream.joint * N + event]
-                self.released.append(stream.id)
                 if CLOSED[stream.joint]:
                     self.closed.append(stream)
+            self.released.append(stream.id)
         self._ended.clear()
 
     def drop(self, stream: Stream) -> None:
@@ -196,7 +196,7 @@ class Output:
             pending[0] = view[most:]
             size = most
         else:
-            del pending[0]
+            pending.popleft()
         self.window.take(size)
         stream.send.take(size)
         stream.pending_octets -= size

@@ -253,6 +253,7 @@ class Receiver(Control):
         self._their(FRAME if flags & frames.END_HEADERS else BLOCK_BEGIN)
         if not stream_id:
             raise ConnectionFault(errors.PROTOCOL_ERROR, "HEADERS on stream 0 (RFC 9113 §6.2)")
+        self._self_dependent = False
         if flags & (frames.PADDED | frames.WITH_PRIORITY):
             if flags & frames.PADDED:
                 payload = frames.unpad(payload)
@@ -359,6 +360,7 @@ class Receiver(Control):
             connect = False
             for field in fields:
                 if field[0] == b":method":
+                    stream.method = field[1]  # also of a request that is refused: no content in answer to HEAD
                     connect = field[1] == b"CONNECT"
                     break
             event = 2 if connect else 0
@@ -367,7 +369,7 @@ class Receiver(Control):
                 self._refuse_request(stream, end, 431, "a head beyond our limits (RFC 9113 §10.5.1)")
                 return
             try:
-                request = read_request(fields, stream_id, self.limits.fields, self._extended_connect)
+                request = read_request(fields, stream_id, self.limits, self._extended_connect)
             except StreamFault as fault:
                 if fault.error_status_hint == 400:
                     raise

@@ -1,5 +1,6 @@
 """One stream: its place in the tables, its windows, and what waits to be sent on it."""
 
+from collections import deque
 from typing import Any, Final, final
 
 from interlock.h2.flow import GrowthBudget, ReceiveWindow, SendWindow
@@ -41,7 +42,7 @@ class Stream:
         self.send: Final = SendWindow(send)
         self.receive: Final = ReceiveWindow(receive, ceiling, budget)
         #: Data that waits to be sent: bytes-like, the first of them perhaps cut.
-        self.pending: Final[list[Any]] = []
+        self.pending: Final[deque[Any]] = deque()
         self.pending_octets = 0
         #: The trailer section that ends what we send, once it is known.
         self.ended_by: Headers | None = None

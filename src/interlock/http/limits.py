@@ -13,7 +13,8 @@ __all__ = ["Limits", "Timeouts"]
 class Limits:
     """What a peer may make us hold or read."""
 
-    #: The request line (or status line), without its CRLF, in octets.  Beyond it: 414, or 400 if all of it is method.
+    #: The request line (or status line), without its CRLF, in octets; in HTTP/2, what would be one in HTTP/1.1.  Beyond
+    #: it: 414, or 400 if all of it is method.
     request_line: int = 8192
     #: The field section of a head together with the trailer section of the same message, in octets.  Beyond it: 431.
     head: int = 65536
