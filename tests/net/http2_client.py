@@ -11,6 +11,7 @@ from h2.events import (
     DataReceived,
     Event,
     InformationalResponseReceived,
+    PingAckReceived,
     ResponseReceived,
     StreamEnded,
     StreamReset,
@@ -72,6 +73,8 @@ class Http2Client:
         self.streams: dict[int, Stream] = {}
         #: The error code of each GOAWAY, with the stream it names.
         self.goaways: list[tuple[int, int]] = []
+        #: The data of each PING that was answered.
+        self.pings: list[bytes] = []
         #: Whether what comes is taken, and the windows opened again.
         self.takes = True
         self._seen = 0
@@ -128,6 +131,8 @@ class Http2Client:
             stream.ended = True
         elif isinstance(event, StreamReset):
             stream.reset = int(event.error_code)
+        elif isinstance(event, PingAckReceived):
+            self.pings.append(event.ping_data)
 
     def request(
         self, *fields: tuple[str, str], method: str = "GET", path: str = "/", end: bool = True, turn: bool = True

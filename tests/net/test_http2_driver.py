@@ -407,17 +407,38 @@ def test_an_abort_resets_the_stream_and_the_connection_goes_on(side: ServerSide)
 
 
 def test_a_response_before_the_end_of_its_request(side: ServerSide) -> None:
-    """RFC 9113 §8.1: END_STREAM, and then RST_STREAM with NO_ERROR."""
+    """RFC 9113 §8.1: END_STREAM, and RST_STREAM with NO_ERROR for a client that has not noticed after a while."""
     client = Http2Client(side)
     number = client.request(method="POST", end=False)
     client.send(number, b"some")
     side.handled[0].respond()
     client.turn()
     stream = client.streams[number]
-    assert (stream.status, bytes(stream.content), stream.ended, stream.reset) == (200, b"hello", True, 0)
+    assert (stream.status, bytes(stream.content), stream.ended, stream.reset) == (200, b"hello", True, None)
     assert side.records[0].error == ""
+    side.pass_time(1.9)
+    client.turn()
+    assert stream.reset is None
+    side.pass_time(0.1)
+    client.turn()
+    assert stream.reset == 0
     number = client.request()
     assert len(side.handled) == 2
+
+
+def test_the_rest_of_an_answered_request_is_read_and_dropped(side: ServerSide) -> None:
+    """A client that is reset while it sends may lose the response."""
+    client = Http2Client(side)
+    number = client.request(method="POST", end=False)
+    side.handled[0].respond()
+    client.turn()
+    for _ in range(40):  # ten windows
+        client.send(number, bytes(16000))
+    client.send(number, b"", end=True)
+    side.pass_time(10)
+    client.turn()
+    assert (client.streams[number].ended, client.streams[number].reset) == (True, None)
+    assert side.handled[0].content == b""
 
 
 def test_a_response_before_the_end_of_its_request_waits_for_its_window(side: ServerSide) -> None:
@@ -431,7 +452,10 @@ def test_a_response_before_the_end_of_its_request_waits_for_its_window(side: Ser
     client.send(number, b"more")
     client.h2.increment_flow_control_window(10, number)
     client.turn()
-    assert (bytes(stream.content), stream.ended, stream.reset) == (b"hello", True, 0)
+    assert (bytes(stream.content), stream.ended, stream.reset) == (b"hello", True, None)
+    side.pass_time(2)
+    client.turn()
+    assert stream.reset == 0
     assert len(side.records) == 1
 
 
@@ -461,9 +485,33 @@ def test_content_beyond_the_limit_is_413(side: ServerSide) -> None:
     number = client.request(method="POST", end=False)
     client.send(number, b"x" * 20)
     stream = client.streams[number]
-    assert (stream.status, stream.ended, stream.reset) == (413, True, 0)
+    assert (stream.status, stream.ended, stream.reset) == (413, True, None)
     assert side.handled[0].told == ["lost"]
     assert side.records[0].status == 413
+
+
+def test_a_complete_response_is_not_cut_by_too_much_content(side: ServerSide) -> None:
+    side.configure(Limits(body=10))
+    client = Http2Client(side, settings={SettingCodes.INITIAL_WINDOW_SIZE: 3})
+    client.takes = False
+    number = client.request(method="POST", end=False)
+    side.handled[0].respond()
+    client.turn()
+    client.send(number, bytes(20))
+    client.h2.increment_flow_control_window(10, number)
+    client.turn()
+    stream = client.streams[number]
+    assert (stream.status, bytes(stream.content), stream.ended, stream.reset) == (200, b"hello", True, None)
+
+
+def test_refused_requests_that_are_taken_back_leave_nothing(side: ServerSide) -> None:
+    side.configure(Limits(body=10))
+    client = Http2Client(side)
+    for _ in range(20):
+        number = client.request(("content-length", "100"), method="HEAD", end=False, turn=False)
+        client.h2.reset_stream(number)
+        client.turn()
+    assert client.protocol._answered == set()
 
 
 def test_connect_is_501(side: ServerSide) -> None:
@@ -472,9 +520,23 @@ def test_connect_is_501(side: ServerSide) -> None:
     client.h2.config.validate_outbound_headers = False
     client.h2.send_headers(number, [(":method", "CONNECT"), (":authority", "example.org:443")])
     client.turn()
-    assert (client.streams[number].status, client.streams[number].reset) == (501, 0)
+    assert (client.streams[number].status, client.streams[number].ended) == (501, True)
     assert not side.handled
     assert side.records[0].status == 501
+
+
+@pytest.mark.parametrize(("scheme", "status"), [("ftp", 421), ("foo", 421), ("HTTPS", 200), ("http", 200)])
+def test_a_scheme_that_is_not_ours_is_421(side: ServerSide, scheme: str, status: int) -> None:
+    """RFC 9110 §7.4: a server does not answer for what it cannot be asked for."""
+    client = Http2Client(side)
+    number = client.h2.get_next_available_stream_id()
+    pseudo = [(":method", "GET"), (":scheme", scheme), (":path", "/"), (":authority", "example.org")]
+    client.h2.send_headers(number, pseudo, end_stream=True)
+    client.turn()
+    for handled in side.handled:
+        handled.respond()
+    client.turn()
+    assert client.streams[number].status == status
 
 
 def test_what_the_protocol_does_not_allow_is_the_applications_error(side: ServerSide) -> None:
@@ -651,6 +713,11 @@ def test_a_client_that_leaves_is_let_go(side: ServerSide) -> None:
     assert client.closed_at is None
     side.handled[0].respond()
     client.turn()
+    assert client.transport.eof_at is None
+    client.h2.ping(b"are you?")
+    client.turn()
+    assert client.pings == [b"are you?"]
+    side.pass_time(2)
     assert client.transport.eof_at is not None
 
 
@@ -663,7 +730,8 @@ def test_a_client_that_is_gone_before_our_side_is_closed(side: ServerSide) -> No
 
     client.transport.write_eof = write_eof  # type: ignore[method-assign]
     client.leave()
-    assert client.closed_at == 0.0
+    side.pass_time(2)
+    assert client.closed_at == 2.0
 
 
 @pytest.mark.parametrize("connections", [1, 2, 3])

@@ -7,13 +7,17 @@ from contextlib import suppress
 from threading import get_ident
 from typing import IO, Final, Protocol
 
-from interlock.http.events import Event, Request
+from interlock.http.events import Data, Event, Request
 from interlock.http.fields import EXPECT_CONTINUE
 from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
+from interlock.net.asyncio.sendfile import read_block
 from interlock.net.deadlines import Wait
 from interlock.net.exchange import Disconnected, Handler, PeerInfo
 
 __all__ = ["DrivenExchange", "Driver", "StreamDriver", "StreamExchange", "peer_info"]
+
+#: A file is read in blocks of this many octets where sendfile is not possible.
+_BLOCK: Final = 262144
 
 
 class Driver(Protocol):
@@ -52,9 +56,6 @@ class StreamDriver(Protocol):
 
     def send(self, exchange: "StreamExchange", events: tuple[Event, ...]) -> None:
         """Hand events over to be sent."""
-
-    async def send_file(self, exchange: "StreamExchange", file: IO[bytes], offset: int, count: int) -> None:
-        """Send octets of a file as content."""
 
     def consumed(self, exchange: "StreamExchange", octets: int) -> None:
         """The application has taken some content."""
@@ -221,11 +222,22 @@ class StreamExchange(ReportedExchange):
         driver.send(self, events)
 
     async def send_file(self, file: IO[bytes], offset: int, count: int) -> None:
-        """Send octets of a file as content."""
-        driver = self._driver
-        if driver is None or self.over:
-            raise Disconnected(self._reason or "the response is over")
-        await driver.send_file(self, file, offset, count)
+        """Send octets of a file as content: in blocks, since they go out in frames."""
+        loop = asyncio.get_running_loop()
+        while count:
+            data = await read_block(loop, file, offset, min(count, _BLOCK))
+            if not data:
+                raise EOFError(f"the file is {count} octets too short")
+            self.send(Data(data))
+            if not self.writable:
+                drained = loop.create_future()
+                self.drained = drained
+                try:
+                    await drained
+                finally:
+                    self.drained = None
+            offset += len(data)
+            count -= len(data)
 
     def consumed(self, octets: int) -> None:
         """The application has taken octets of the content."""

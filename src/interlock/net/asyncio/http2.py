@@ -7,7 +7,7 @@ taken while the transport is below its high-water mark; what streams have to say
 
 import asyncio
 import time
-from typing import IO, Final, cast
+from typing import Final, cast
 
 from interlock.h2.connection import Connection
 from interlock.h2.errors import CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR, SETTINGS_TIMEOUT, code_name
@@ -19,15 +19,14 @@ from interlock.net import deadlines
 from interlock.net.asyncio.closing import half_close
 from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
 from interlock.net.asyncio.exchange import StreamExchange, peer_info
-from interlock.net.asyncio.sendfile import read_block
 from interlock.net.asyncio.waits import Waits
 from interlock.net.exchange import Disconnected, PeerInfo
 from interlock.net.refusal import refusal
 
 __all__ = ["HTTP2Protocol"]
 
-#: A file is read in blocks of this many octets.
-_BLOCK: Final = 262144
+#: The schemes whose requests a server of HTTP can answer for (RFC 9110 §4.2, §7.4).
+_SCHEMES: Final = frozenset((b"http", b"https"))
 
 
 class HTTP2Protocol:
@@ -124,6 +123,8 @@ class HTTP2Protocol:
         self._now = now
         connection.receive_data(data)
         news = self._process()
+        for reason in connection.take_unseen():
+            self._registry.log.debug("refused %s on %s", self._ip or "a client", reason)
         if self._closing:
             return
         if news or connection.has_output:
@@ -152,6 +153,7 @@ class HTTP2Protocol:
             return False
         self._peer_left = self._peer_closed = True
         self._waits.frame.end()
+        self._waits.settings.end()  # it can acknowledge nothing any more
         self._flush_soon()
         for exchange in list(self._exchanges.values()):
             if exchange.handler is not None:
@@ -230,6 +232,9 @@ class HTTP2Protocol:
         if request.method == b"CONNECT":
             self._answer(stream_id, RemoteProtocolError("CONNECT is for proxies (RFC 9110 §9.3.6)", 501), request)
             return
+        if request.scheme.lower() not in _SCHEMES:
+            self._answer(stream_id, RemoteProtocolError("only http and https are served here", 421), request)
+            return
         exchange = StreamExchange(self, self._registry, request, self._peer)
         self._exchanges[stream_id] = self._waits.receiving[stream_id] = exchange
         self._waits.idle.end()
@@ -252,6 +257,7 @@ class HTTP2Protocol:
 
     def _end_request(self, event: EndOfMessage) -> None:
         exchange = self._waits.receiving.pop(event.stream_id, None)
+        self._waits.unwanted.pop(event.stream_id, None)
         if exchange is not None and exchange.handler is not None:
             exchange.expecting = False
             exchange.handler.end_received(event.headers)
@@ -314,23 +320,6 @@ class HTTP2Protocol:
         elif stream_id in self._waits.receiving:
             self._waits.watch_body(exchange)  # a client that waited for 100 (Continue) has to go on now
 
-    async def send_file(self, exchange: StreamExchange, file: IO[bytes], offset: int, count: int) -> None:
-        """Send octets of a file as content of ``exchange``."""
-        while count:
-            data = await read_block(self._loop, file, offset, min(count, _BLOCK))
-            if not data:
-                raise EOFError(f"the file is {count} octets too short")
-            exchange.send(Data(data))
-            if not exchange.writable:
-                drained = self._loop.create_future()
-                exchange.drained = drained
-                try:
-                    await drained
-                finally:
-                    exchange.drained = None
-            offset += len(data)
-            count -= len(data)
-
     def _flush_soon(self) -> None:
         if not self._flush_due:
             self._flush_due = True
@@ -360,8 +349,13 @@ class HTTP2Protocol:
             if self._peer_closed:  # it can open its windows no more
                 for exchange in list(self._waits.stalled.values()):
                     self._end_exchange(exchange, "connection closed by the client")
-        if (self._peer_left or self._leaving) and not self._exchanges and (self._peer_left or connection.finished):
-            self._close(linger=True)
+        if (self._peer_left or self._leaving) and not self._exchanges:
+            leave = self._waits.leave
+            if self._peer_closed or connection.finished or not self._registry.timeouts.linger:
+                self._close(linger=True)
+            elif leave.what == deadlines.APPLICATION:  # it may still ask whether we are there
+                leave.begin(deadlines.LEAVING, self._loop.time())
+                self._waits.arm()
 
     def _handed_over(self, exchange: StreamExchange) -> None:
         """All that ``exchange`` had to send is with the transport."""
@@ -393,7 +387,10 @@ class HTTP2Protocol:
     def _cut_request(self, stream_id: int) -> None:
         """The response is complete: what is left of the request is not wanted any more (RFC 9113 §8.1)."""
         if self.connection.stream_waits_for(stream_id) in {"body", "window"}:
-            self.connection.queue(StreamReset(stream_id, NO_ERROR))
+            if self._registry.timeouts.linger:
+                self._waits.watch_unwanted(stream_id)
+            else:
+                self.connection.queue(StreamReset(stream_id, NO_ERROR))
 
     def _forget(self, exchange: StreamExchange) -> None:
         stream_id = exchange.stream_id
@@ -411,7 +408,8 @@ class HTTP2Protocol:
         error = RemoteProtocolError(event.reason, event.status)
         exchange = self._exchanges.get(event.stream_id)
         if exchange is not None:
-            self._refuse_rest(exchange, error)
+            if not exchange.over:  # else the response is complete, and what is too much is dropped
+                self._refuse_rest(exchange, error)
         else:
             self._answer(event.stream_id, error, None)
 
@@ -572,6 +570,10 @@ class HTTP2Protocol:
                     self._break_stream(exchange, "the server is being stopped", CANCEL)
                 self._close(linger=True)
         if not self._closing:
+            for stream_id in waits.take_unwanted(now):
+                if self.connection.stream_waits_for(stream_id):
+                    self.connection.queue(StreamReset(stream_id, NO_ERROR))
+                    self._flush_soon()
             for exchange in waits.slow_senders(now):
                 self._refuse_rest(exchange, RemoteProtocolError("the request came too slowly", 408))
             for exchange in waits.slow_takers(now):

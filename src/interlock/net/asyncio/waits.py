@@ -35,6 +35,7 @@ class Waits:
         "receiving",
         "settings",
         "stalled",
+        "unwanted",
         "write",
     )
 
@@ -63,6 +64,9 @@ class Waits:
         #: By stream: exchanges whose request is not complete, and those whose content the peer's windows hold.
         self.receiving: Final[dict[int, StreamExchange]] = {}
         self.stalled: Final[dict[int, StreamExchange]] = {}
+        #: Streams whose response is complete before their request is, in the order in which they were: its rest is read
+        #: and dropped for a while, since a client that is reset while it sends may lose the response.
+        self.unwanted: Final[dict[int, Wait]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = deadlines.NEVER
         self._stopped = False
@@ -155,6 +159,24 @@ class Waits:
             wait.progress(sent - exchange.sent, now)
             exchange.sent = sent
 
+    def watch_unwanted(self, stream_id: int) -> None:
+        """Wait for the rest of a request that nobody wants."""
+        wait = Wait(self._timeouts)
+        wait.begin(deadlines.LINGER, self._loop.time())
+        self.unwanted[stream_id] = wait
+        self.fire_by(wait.deadline())
+
+    def take_unwanted(self, now: float) -> list[int]:
+        """The streams for whose rest we have waited long enough."""
+        over = []
+        for stream_id, wait in self.unwanted.items():
+            if wait.deadline() > now:
+                break
+            over.append(stream_id)
+        for stream_id in over:
+            del self.unwanted[stream_id]
+        return over
+
     def forget(self, stream_id: int) -> None:
         """Nothing is waited for on this stream."""
         self.receiving.pop(stream_id, None)
@@ -197,6 +219,8 @@ class Waits:
         for exchange in self.stalled.values():
             if exchange.stall is not None:
                 deadline = min(deadline, exchange.stall.deadline())
+        if self.unwanted:
+            deadline = min(deadline, next(iter(self.unwanted.values())).deadline())
         self.fire_by(deadline)
 
     def fire_by(self, deadline: float) -> None:
@@ -219,6 +243,7 @@ class Waits:
         """Nothing is waited for but the end of what is being written."""
         for wait in (self.frame, self.idle, self.settings, self.leave):
             wait.end()
+        self.unwanted.clear()
 
     def look_at_writing(self, transport: asyncio.WriteTransport, now: float) -> None:
         """Note how much the peer has taken since the last look."""
