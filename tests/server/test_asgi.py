@@ -153,7 +153,36 @@ def test_send_returns_when_the_exchange_is_writable():
     run(main())
 
 
-def test_the_end_of_a_response_waits_for_nothing():
+@pytest.mark.parametrize("goes", [False, True])
+def test_the_last_block_is_waited_for_if_it_is_large(goes):
+    async def main():
+        seen = []
+
+        async def app(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200})
+            try:
+                await send(body(bytes(65537)))
+            except OSError as error:
+                seen.append(error)
+            seen.append("returned")
+
+        exchange = FakeExchange()
+        exchange.writable = False
+        application = start(app, exchange)
+        await settle()
+        assert (len(exchange.content), exchange.over, seen) == (65537, False, [])
+        if goes:
+            exchange.lose()
+        else:
+            exchange.drain()
+        await finish(application)
+        assert [type(item) for item in seen] == ([Disconnected, str] if goes else [str])
+        assert exchange.over is not goes
+
+    run(main())
+
+
+def test_the_end_of_a_small_response_waits_for_nothing():
     async def main():
         exchange = FakeExchange()
         exchange.writable = False

@@ -54,6 +54,8 @@ _CONNECTION_SPECIFIC: Final = frozenset(
 #: A piece of content of less octets is small; so many of them in a row are joined.
 _SMALL: Final = 64
 _SMALL_PIECES: Final = 64
+#: Who gives a last block of more octets than this waits until the transport has it, as with all others.
+_LARGE: Final = 65536
 
 _CONTINUE: Final = InformationalResponse(status_code=100, reason=reason(100))
 _END: Final = EndOfMessage()
@@ -150,6 +152,7 @@ class ASGIHandler:
     __slots__ = (
         "_context",
         "_delivered",
+        "_end_due",
         "_ended",
         "_fields",
         "_has_content",
@@ -195,6 +198,8 @@ class ASGIHandler:
         self._fields: list[tuple[bytes, Any]] = []
         self._has_length = False
         self._has_content = True
+        #: The end is sent when all of the content is with the transport.
+        self._end_due = False
         #: Octets of the declared Content-Length that are still to come; -1 where none was declared.
         self._remaining = -1
         self._trailers_declared = False
@@ -286,6 +291,10 @@ class ASGIHandler:
             exchange = self.exchange
             if exchange is not None and not exchange.writable:
                 await self._until_writable()
+            if self._end_due:
+                self._end_due = False
+                self._open_exchange().send(_END)
+                self._over()
         except Disconnected as error:
             self._told = True
             self.connection_lost(str(error))
@@ -399,8 +408,13 @@ class ASGIHandler:
             if events:
                 exchange.send(*events)
         elif self._trailers is None:
-            exchange.send(*events, _END)
-            self._over()
+            last = events[-1] if events else None
+            if type(last) is Data and len(last.data) > _LARGE:
+                exchange.send(*events)
+                self._end_due = True  # when all of the block is with the transport
+            else:
+                exchange.send(*events, _END)
+                self._over()
         else:
             self._phase = TRAILERS
             if events:
