@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -244,7 +245,8 @@ def signals_as_they_were():
 @pytest.mark.parametrize("supervised", [False, True])
 def test_what_came_while_a_worker_started_is_not_forgotten(supervised):
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])  # as the supervisor does
-    os.kill(os.getpid(), signal.SIGHUP)
+    # To this thread: of a signal for the process, a thread that another test has left would be the end.
+    signal.pthread_kill(threading.get_ident(), signal.SIGHUP)
     signals = Signals(supervised, reloads=True)
     assert signals.reload.is_set()
     assert not signals.stop.is_set()
