@@ -209,6 +209,7 @@ class Connection(Receiver):
                 raise LocalProtocolError(f"can't reset stream {stream_id}, which is idle (RFC 9113 §6.4)")
             if stream_id in self._streams:
                 self._reset(self._streams[stream_id], event.error_code)
+                self._budget.allow(2)  # what was on its way
         elif type(event) is Ping:
             self._output.control(frames.ping(event.data, False))
             self._budget.allow(1)

@@ -242,7 +242,6 @@ class Core:
         self._local(stream, LOCAL_RESET)
         self._output.drop(stream)
         self._output.control(frames.rst_stream(stream.id, code))
-        self._budget.allow(2)  # what was on its way
         self._close(stream)
 
     def _give_credit(self, octets: int) -> None:
@@ -262,8 +261,11 @@ class Core:
 
     def _stream_fault(self, stream_id: int, fault: StreamFault) -> None:
         """The peer did what it may not: its stream ends, and no other (RFC 9113 §5.4.2)."""
-        if fault.code != errors.REFUSED_STREAM or not self._our_settings_pending[self._joint]:
+        if fault.code != errors.REFUSED_STREAM:
             self._spend(1, "streams that have to be reset")
+        elif not self._our_settings_pending[self._joint]:
+            # Who gives up a page for another is refused for as long as the applications have not noticed.
+            self._spend_allowed("streams that have to be refused")
         stream = self._streams.get(stream_id)
         if stream is not None:
             self._reset(stream, fault.code)

@@ -336,7 +336,6 @@ class Receiver(Control):
             return
         self._their(OPEN_STREAM)
         self._highest_remote = stream_id
-        self._budget.allow(2)
         known = self._blocks.get(block)
         decoder = self._decoder
         stream = self._new_stream(stream_id)
@@ -391,6 +390,7 @@ class Receiver(Control):
             raise StreamFault(errors.REFUSED_STREAM, "too many streams (RFC 9113 §5.1.2)")
         stream.counted = True
         self._counted += 1
+        self._budget.allow(2)
         headers = request.headers
         stream.method = request.method
         length = headers.content_length
