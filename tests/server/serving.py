@@ -227,8 +227,8 @@ class Server:
         with contextlib.suppress(ConnectionRefusedError):
             while True:
                 with (
+                    contextlib.suppress(ConnectionResetError),  # also while it connects
                     socket.create_connection(self.address, PATIENCE) as client,
-                    contextlib.suppress(ConnectionResetError),
                 ):
                     client.recv(1)
 
