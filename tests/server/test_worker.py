@@ -16,7 +16,7 @@ from tests.server.serving import PATIENCE, Server
 from interlock.http.limits import Timeouts
 from interlock.server.config import Config
 from interlock.server.errors import StartError
-from interlock.server.worker import CUT_GRACE, _loop_factory, _unless, _Worker
+from interlock.server.worker import CUT_GRACE, _loop_factory, _stop_accepting, _unless, _Worker
 
 pytest.importorskip("fcntl", reason="signals as POSIX has them")
 
@@ -88,6 +88,28 @@ def test_it_accepts_nothing_while_it_finishes_what_runs(tmp_path, loop, slow, ap
         assert server.wait() == 0
         assert (tmp_path / "shut-down-after-release").exists() == (app == "il_apps:asgi")
         assert "cut" not in server.errors
+
+
+def test_what_was_accepted_as_the_server_stops_is_no_orphan(loop):
+    class Connection(asyncio.Protocol):
+        def connection_made(self, transport):
+            made.set_result(transport)
+
+    async def main():
+        nonlocal made
+        made = asyncio.get_running_loop().create_future()
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            server = await asyncio.get_running_loop().create_server(Connection, sock=sock)
+            with socket.create_connection(sock.getsockname()):
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # asyncio has accepted it by now, and made no transport
+                await _stop_accepting([server])
+                assert not server.is_serving()
+                (await made).close()
+
+    made = None
+    with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
+        runner.run(asyncio.wait_for(main(), PATIENCE))
 
 
 @BOTH

@@ -265,8 +265,7 @@ class _Worker:
         while not await _unless(signals.reload, signals.stop.wait()):
             signals.reload.clear()
             servers = await self._accept_anew(connections, listeners, servers)
-        for server in servers:
-            server.close()
+        await _stop_accepting(servers)
         for listener in listeners:
             listener.close()
         await self._drain(connections)
@@ -282,8 +281,8 @@ class _Worker:
         self._signals.stop.set()
 
     async def _accept_anew(
-        self, connections: Connections, listeners: Sequence[Listener], servers: list[asyncio.AbstractServer]
-    ) -> list[asyncio.AbstractServer]:
+        self, connections: Connections, listeners: Sequence[Listener], servers: list[asyncio.Server]
+    ) -> list[asyncio.Server]:
         """Read the certificate again, and accept with it from now on; ``servers`` go on where that fails."""
         before = self._tls
         try:
@@ -293,15 +292,14 @@ class _Worker:
             self._tls = before
             _log.error("the certificate stays as it was: %s", error)
             return servers
-        for server in servers:
-            server.close()
+        await _stop_accepting(servers)
         _log.info("the certificate was read again: new connections get it")
         return accepting
 
-    async def _accept(self, connections: Connections, listeners: Sequence[Listener]) -> list[asyncio.AbstractServer]:
+    async def _accept(self, connections: Connections, listeners: Sequence[Listener]) -> list[asyncio.Server]:
         """Accept from all ``listeners``, whose sockets stay open when these servers are closed."""
         loop = asyncio.get_running_loop()
-        servers: list[asyncio.AbstractServer] = []
+        servers: list[asyncio.Server] = []
         try:
             for listener in listeners:
                 sock = listener.sock.dup()
@@ -311,14 +309,13 @@ class _Worker:
                     sock.close()
                     raise
         except BaseException:
-            for server in servers:
-                server.close()
+            await _stop_accepting(servers)
             raise
         return servers
 
     async def _listen(
         self, loop: asyncio.AbstractEventLoop, connections: Connections, sock: socket.socket
-    ) -> asyncio.AbstractServer:
+    ) -> asyncio.Server:
         options: dict[str, Any] = {"sock": sock, "backlog": self._config.backlog}
         if self._tls is not None:
             options["ssl"] = self._tls
@@ -344,6 +341,21 @@ class _Worker:
         _log.warning("connections cut before they were done, %s: %d", when, len(connections))
         connections.abort()
         await _unless(self._signals.force, connections.wait_closed(), loop.time() + CUT_GRACE)
+
+
+async def _stop_accepting(servers: Sequence[asyncio.Server]) -> None:
+    """Close ``servers``; what they have accepted is served.
+
+    asyncio accepts a connection in one turn of its loop and makes its transport in the next: closed in between, a
+    server leaves a connection that nobody knows of, open for ever.
+    """
+    loop = asyncio.get_running_loop()
+    for server in servers:
+        for sock in server.sockets:
+            loop.remove_reader(sock.fileno())
+    await asyncio.sleep(0)
+    for server in servers:
+        server.close()
 
 
 async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, object], deadline: float = deadlines.NEVER) -> bool:
