@@ -1,6 +1,6 @@
 """What a connection of HTTP/2 waits for, and for how long: the waits of the connection and of its streams, and one timer.
 
-Here it is measured; what is done about a peer that is too slow is for :mod:`interlock.net.asyncio.http2` to say.
+Here it is measured; what is done about a peer that is too slow is for :mod:`interlock.net.asyncio.http2_sender` to say.
 """
 
 import asyncio
