@@ -10,16 +10,11 @@ from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.events import InformationalResponse, Request, Response
 from interlock.http.fields import EXPECT_UNKNOWN, Headers
 from interlock.http.limits import Limits
-from interlock.http.names import KNOWN_NAMES
+from interlock.http.names import CONNECTION_SPECIFIC, KNOWN_NAMES
 from interlock.http.octets import ALPHA, DIGIT, FIELD_VALUE, SCHEME, TCHAR, OctetSet, within
 from interlock.http.target import check_authority, check_target
 
 __all__ = ["read_request", "read_response", "read_trailers", "write_request", "write_response", "write_trailers"]
-
-#: RFC 9113 §8.2.2: they belong to a connection of HTTP/1.1 and never stand in a message of HTTP/2.
-CONNECTION_SPECIFIC: Final = frozenset(
-    (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
-)
 
 #: RFC 9113 §8.2: the octets of a field name, which is in lower case.
 _NAME: Final = OctetSet(bytes(octet for octet in TCHAR.members if not 0x41 <= octet <= 0x5A))

@@ -5,7 +5,7 @@ Looking a name up here settles in one step that it is a token and what its lower
 
 from typing import Final
 
-__all__ = ["INTERPRETED", "KNOWN_NAMES", "PLAIN_NAMES"]
+__all__ = ["CONNECTION_SPECIFIC", "INTERPRETED", "KNOWN_NAMES", "PLAIN_NAMES"]
 
 _NAMES: Final = """
 Accept Accept-CH Accept-Charset Accept-Encoding Accept-Language Accept-Patch Accept-Post Accept-Ranges
@@ -41,6 +41,11 @@ KNOWN_NAMES: Final = _known_names()
 
 #: Fields that decide how a message is framed, or how its connection goes on: whoever reads them has to interpret them.
 INTERPRETED: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect"))
+
+#: Fields that belong to a connection of HTTP/1.1, and have no place in other versions (RFC 9113 §8.2.2).
+CONNECTION_SPECIFIC: Final = frozenset(
+    (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
+)
 
 #: KNOWN_NAMES without those that have to be interpreted.
 PLAIN_NAMES: Final = {written: lower for written, lower in KNOWN_NAMES.items() if lower not in INTERPRETED}

@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 from interlock.http.errors import ProtocolError
 from interlock.http.events import Data, EndOfMessage, Event, InformationalResponse, Response
 from interlock.http.fields import Headers, comma_list
+from interlock.http.names import CONNECTION_SPECIFIC
 from interlock.http.status import content_allowed, reason
 from interlock.net.exchange import Disconnected, Exchange
 from interlock.server.asgi_files import extent, open_descriptor, open_path
@@ -45,11 +46,6 @@ _EXPECTED: Final = (
     "nothing more, the response being over",
 )
 _UNFINISHED: Final = ("starting a response", "sending the content", "completing the content", "sending the trailers")
-
-#: RFC 9113 §8.2.2: what says how the connection is used has no place in HTTP/2, and applications do say it.
-_CONNECTION_SPECIFIC: Final = frozenset(
-    (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
-)
 
 #: A piece of content of less octets is small; so many of them in a row are joined.
 _SMALL: Final = 64
@@ -339,8 +335,8 @@ class ASGIHandler:
                 has_length = True
             elif lower == b"transfer-encoding" and value.lower() == b"chunked":
                 continue  # how the message is framed is for the engine to say
-            elif multiplexed and lower in _CONNECTION_SPECIFIC:
-                continue
+            elif multiplexed and lower in CONNECTION_SPECIFIC:
+                continue  # applications do say it, whatever the version is
             fields.append((lower, value))
         self._status = status
         self._fields = fields

@@ -9,6 +9,7 @@ from typing import Any, Final
 from interlock.http.errors import LocalProtocolError
 from interlock.http.events import Response
 from interlock.http.fields import Headers, field_name
+from interlock.http.names import CONNECTION_SPECIFIC
 from interlock.http.octets import FIELD_VALUE, within
 from interlock.server.context import ServerContext
 
@@ -16,11 +17,8 @@ __all__ = ["Head", "field_of"]
 
 #: PEP 3333: "applications are forbidden from using HTTP/1.1 hop-by-hop features or headers".  Those of
 #: wsgiref.util.is_hop_by_hop, and their modern kin (RFC 9110 §7.6.1).
-_HOP_BY_HOP: Final = frozenset(
-    b"""
-    connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer trailers
-    transfer-encoding upgrade
-    """.split()
+_HOP_BY_HOP: Final = CONNECTION_SPECIFIC.union(
+    (b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer", b"trailers")
 )
 #: How many of an application's status lines and field names are remembered.
 _REMEMBERED: Final = 1000
