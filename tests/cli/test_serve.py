@@ -309,17 +309,25 @@ def test_a_typo_in_an_option_is_answered_with_the_option(option):
         (["--interface", "asgi3"], "'--interface': 'asgi3' is not one of 'auto', 'wsgi', 'asgi'."),
         (["--unix-mode", "999"], "'--unix-mode': '999' is not three octal digits, such as 660."),
         (["--unix-mode", "1777"], "'1777' is not three octal digits"),
-        (["--unix-mode", "660"], "unix_mode without a unix socket among the addresses to listen on."),
+        (["--unix-mode", "660"], "--unix-mode without a unix socket among the addresses to listen on."),
         (["--access-log-format", "combined"], "--access-log-format without --access-log."),
-        (["--tls-key", "key.pem"], "a private key for TLS without its certificate."),
-        (["--http", "3"], "'--http': '3' is not one of '1', '2', '1,2'."),
-        (["--http", "1,1"], "'--http': '1,1' is not one of"),
-        (["--tls-dev", "--tls-cert", "cert.pem"], "tls_dev makes a certificate of its own, and does not go with"),
-        (["--tls-dev", "--tls-key", "key.pem"], "a private key for TLS without its certificate."),
+        (["--tls-key", "key.pem"], "--tls-key without --tls-cert: a private key needs its certificate."),
+        (["--http", "3"], "'--http': '3' is none of 1, 2 and 1,2."),
+        (["--http", "1,1"], "'--http': '1,1' is none of"),
+        (["--http", "1,"], "'--http': '1,' is none of"),
+        (["--http", ""], "'--http': '' is none of"),
+        (
+            ["--tls-dev", "--tls-cert", "cert.pem"],
+            "--tls-dev makes a certificate of its own, and does not go with --tls-cert.",
+        ),
+        (["--tls-dev", "--tls-key", "key.pem"], "--tls-key without --tls-cert"),
         (["--tls-dev", "--tls-client-cert", "maybe"], "'--tls-client-cert': 'maybe' is not one of 'none', 'optional',"),
-        (["--tls-dev", "--tls-client-cert", "required"], "certificates of clients need tls_client_ca"),
-        (["--tls-client-ca", "ca.pem"], "certificates of clients (tls_client_ca) without TLS."),
-        (["--root-path", "app"], "the root path begins with a slash and ends without one: not 'app'."),
+        (["--tls-dev", "--tls-client-cert", "required"], "--tls-client-cert needs --tls-client-ca, a file"),
+        (["--tls-client-ca", "ca.pem"], "--tls-client-ca without TLS: certificates of clients go with --tls-cert or"),
+        (["--limit-window", "3G"], "'--limit-window': 3G is more than 2147483647, the most that HTTP/2 can tell"),
+        (["--limit-streams", "9" * 12], "'--limit-streams': 999999999999 is more than 4294967295"),
+        (["--limit-window", "32M"], "--limit-window-ceiling (16777216) is less than --limit-window (33554432)"),
+        (["--root-path", "app"], "--root-path begins with a slash and ends without one: not 'app'."),
         (["--limit-head", "lots"], "'--limit-head': 'lots' is not a number of octets"),
         (["one:app", "two:app"], "unexpected extra argument (two:app)"),
     ],
@@ -329,6 +337,26 @@ def test_a_wrong_command_line(arguments, complaint):
     result = CliRunner().invoke(main, ["serve", *arguments])
     assert result.exit_code == 2
     assert complaint in result.output
+
+
+@pytest.mark.parametrize(
+    ("versions", "spoken"),
+    [("1", ("1",)), ("2", ("2",)), ("1,2", ("1", "2")), ("2,1", ("1", "2")), ("1, 2", ("1", "2")), (" 2 ", ("2",))],
+)
+def test_versions_in_any_order(monkeypatch, versions, spoken):
+    given = []
+    monkeypatch.setattr(sys.modules["interlock.cli.serve"], "run", lambda config: given.append(config) or 0)
+    assert CliRunner().invoke(main, ["serve", "--http", versions]).exit_code == 0
+    assert CliRunner().invoke(main, ["serve"], env={"INTERLOCK_HTTP": versions}).exit_code == 0
+    assert [config.http for config in given] == [spoken, spoken]
+
+
+def test_the_windows_of_a_command_line_reach_the_server(monkeypatch):
+    given = []
+    monkeypatch.setattr(sys.modules["interlock.cli.serve"], "run", lambda config: given.append(config.limits) or 0)
+    arguments = ["serve", "--limit-window", "32M", "--limit-window-ceiling", "32M"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert (given[0].window, given[0].window_ceiling) == (2**25, 2**25)
 
 
 def test_a_wrong_environment():

@@ -13,9 +13,10 @@ from typing import Any, Final
 import click
 
 from interlock.http.limits import Limits, Timeouts
+from interlock.server.config import HTTP_VERSIONS, MOST_LIMITS
 from interlock.server.sockets import parse_bind
 
-__all__ = ["bind", "limits_from", "mode", "timeouts_from", "with_limits", "with_timeouts"]
+__all__ = ["bind", "limits_from", "mode", "timeouts_from", "versions", "with_limits", "with_timeouts"]
 
 _LIMIT_HELP: Final = {
     "request_line": "The request line, or what would be one in HTTP/1.1. Beyond it: 414.",
@@ -63,7 +64,7 @@ _SUFFIXES: Final = {"k": 1024, "m": 1024 * 1024, "g": 1024 * 1024 * 1024}
 _NONE: Final = "none"
 
 
-def _number(lowest: int, *, suffixes: bool, optional: bool) -> Callable[[str], int | None]:
+def _number(lowest: int, highest: int | None = None, *, suffixes: bool, optional: bool) -> Callable[[str], int | None]:
     """What reads a whole number; with ``suffixes`` it may end in k, M or G; ``none`` may stand for None."""
 
     def read(text: str) -> int | None:
@@ -79,6 +80,8 @@ def _number(lowest: int, *, suffixes: bool, optional: bool) -> Callable[[str], i
         number = int(digits) * factor
         if number < lowest:
             raise click.BadParameter(f"{text} is less than {lowest}{f' ({_NONE}: no limit)' if optional else ''}.")
+        if highest is not None and number > highest:
+            raise click.BadParameter(f"{text} is more than {highest}, the most that HTTP/2 can tell a client.")
         return number
 
     return read
@@ -104,6 +107,14 @@ def bind(text: str) -> str:
     return text
 
 
+def versions(text: str) -> tuple[str, ...]:
+    """The major versions of HTTP, with commas between them, in any order."""
+    given = tuple(sorted(version.strip() for version in text.split(",")))
+    if given not in HTTP_VERSIONS:
+        raise click.BadParameter(f"{text!r} is none of 1, 2 and 1,2.")
+    return given
+
+
 def mode(text: str) -> int:
     """Permissions, from three octal digits."""
     if not 3 <= len(text) <= 4 or set(text) - set("01234567") or int(text, 8) > 0o777:
@@ -118,7 +129,8 @@ def with_limits(command: Command) -> Command:
     """Give ``command`` an option for each limit."""
     for limit in reversed(fields(Limits)):
         counts = limit.name in _COUNTS
-        number = _number(int(limit.name not in _ZERO), suffixes=not counts, optional=limit.default is None)
+        lowest, highest = int(limit.name not in _ZERO), MOST_LIMITS.get(limit.name)
+        number = _number(lowest, highest, suffixes=not counts, optional=limit.default is None)
         command = click.option(
             _flag("limit", limit.name),
             type=number,

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from interlock.cli.options import bind, limits_from, mode, timeouts_from, with_limits, with_timeouts
+from interlock.cli.options import bind, limits_from, mode, timeouts_from, versions, with_limits, with_timeouts
 from interlock.server import config as server
 from interlock.server.config import Config
 from interlock.server.errors import StartError
@@ -91,8 +91,9 @@ class _Serve(click.Command):
 @click.option("--lifespan", type=click.Choice(server.LIFESPANS), default="auto", help="ASGI's startup and shutdown.")
 @click.option(
     "--http",
-    type=click.Choice([",".join(versions) for versions in server.HTTP_VERSIONS]),
+    type=versions,
     default=",".join(server.DEFAULT_HTTP),
+    metavar=f"[{'|'.join(map(','.join, server.HTTP_VERSIONS))}]",
     help="The versions of HTTP that are spoken. With TLS a client chooses (ALPN).",
 )
 @click.option("--tls-cert", metavar="FILE", help="The certificate chain, in PEM form. With it, serve https.")
@@ -141,7 +142,7 @@ class _Serve(click.Command):
 )
 @with_limits
 @with_timeouts
-def serve(http: str, no_server_header: bool, no_date_header: bool, **options: Any) -> None:
+def serve(no_server_header: bool, no_date_header: bool, **options: Any) -> None:
     """Serve a WSGI or ASGI application over HTTP.
 
     APPLICATION is module:attribute, where the attribute may be dotted or a call such as create_app("test"); a module
@@ -156,7 +157,6 @@ def serve(http: str, no_server_header: bool, no_date_header: bool, **options: An
     timeouts = timeouts_from(options)
     try:
         config = Config(
-            http=tuple(http.split(",")),
             server_header=not no_server_header,
             date_header=not no_date_header,
             tls_key_password=os.environ.get("INTERLOCK_TLS_KEY_PASSWORD"),

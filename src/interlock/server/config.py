@@ -2,6 +2,7 @@
 
 What a command line, an environment or a program gives is validated here, once, so that whoever reads an option need
 not doubt it.  What only the system can say (whether a port is free, a file readable) is found out at the start.
+Complaints name options as the command line does.
 """
 
 import os
@@ -24,6 +25,7 @@ __all__ = [
     "LOG_LEVELS",
     "LOOPS",
     "MOST_BACKLOG",
+    "MOST_LIMITS",
     "MOST_THREADS",
     "MOST_WORKERS",
     "Config",
@@ -36,7 +38,7 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 ACCESS_LOG_FORMATS: Final = ("combined", "json")
 #: Whether a client has to show a certificate.
 CLIENT_CERTS: Final = ("none", "optional", "required")
-#: The major versions of HTTP that can be spoken together.
+#: The major versions of HTTP that can be spoken together, in any order.
 HTTP_VERSIONS: Final = (("1",), ("2",), ("1", "2"))
 DEFAULT_HTTP: Final = ("1", "2")
 DEFAULT_BIND: Final = "127.0.0.1:8000"
@@ -47,6 +49,15 @@ DEFAULT_THREADS: Final = 8
 MOST_WORKERS: Final = 1024
 MOST_THREADS: Final = 4096
 MOST_BACKLOG: Final = 65535
+#: What a limit can be at most where HTTP/2 tells it to the client: a setting has 32 bits, a window 31 (RFC 9113 §6.5.1,
+#: §6.9.1).
+MOST_LIMITS: Final = {
+    "streams": 0xFFFFFFFF,
+    "head": 0xFFFFFFFF,
+    "header_table": 0xFFFFFFFF,
+    "window": 0x7FFFFFFF,
+    "window_ceiling": 0x7FFFFFFF,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +82,7 @@ class Config:
     workers: int = 1
     #: Threads of each worker that run a WSGI application.
     threads: int = DEFAULT_THREADS
-    #: The major versions of HTTP that are spoken: one of :data:`HTTP_VERSIONS`.
+    #: The major versions of HTTP that are spoken: one of :data:`HTTP_VERSIONS`, in any order.
     http: tuple[str, ...] = DEFAULT_HTTP
     #: A PEM file with the certificate chain; None: no TLS.
     tls_cert: str | None = None
@@ -115,18 +126,18 @@ class Config:
             ("access_log_format", self.access_log_format, ACCESS_LOG_FORMATS),
         ):
             if value not in choices:
-                raise ValueError(f"{name} is one of {', '.join(choices)}, not {value!r}")
+                raise ValueError(f"{_option(name)} is one of {', '.join(choices)}, not {value!r}")
         for name, number, most in (
             ("backlog", self.backlog, MOST_BACKLOG),
             ("workers", self.workers, MOST_WORKERS),
             ("threads", self.threads, MOST_THREADS),
         ):
             if not 1 <= number <= most:
-                raise ValueError(f"{name} must be at least 1 and at most {most}: {number}")
+                raise ValueError(f"{_option(name)} must be at least 1 and at most {most}: {number}")
         if self.workers > 1 and not hasattr(os, "fork"):
             raise ValueError("more than one worker needs a system that can fork")
         if self.unix_mode is not None and not 0 <= self.unix_mode <= 0o777:
-            raise ValueError(f"unix_mode is three octal digits: {self.unix_mode:o}")
+            raise ValueError(f"--unix-mode is three octal digits: {self.unix_mode:o}")
         if not self.bind:
             raise ValueError("there is no address to listen on")
         for text in self.bind:
@@ -134,21 +145,36 @@ class Config:
         if len(set(self.bind)) < len(self.bind):
             raise ValueError("an address to listen on is given twice")
         if self.unix_mode is not None and not any(isinstance(address, UnixPath) for address in self.addresses):
-            raise ValueError("unix_mode without a unix socket among the addresses to listen on")
+            raise ValueError("--unix-mode without a unix socket among the addresses to listen on")
         if self.tls_key is not None and self.tls_cert is None:
-            raise ValueError("a private key for TLS without its certificate")
-        if self.http not in HTTP_VERSIONS:
-            raise ValueError(f"http is one of {', '.join(map(','.join, HTTP_VERSIONS))}, not {','.join(self.http)!r}")
+            raise ValueError("--tls-key without --tls-cert: a private key needs its certificate")
+        if tuple(sorted(self.http)) not in HTTP_VERSIONS:
+            raise ValueError(f"--http is 1, 2 or 1,2, not {','.join(self.http)!r}")
         if self.tls_dev and self.tls_cert is not None:
-            raise ValueError("tls_dev makes a certificate of its own, and does not go with tls_cert")
+            raise ValueError("--tls-dev makes a certificate of its own, and does not go with --tls-cert")
         if self.tls_client_cert is not None and self.tls_client_cert not in CLIENT_CERTS:
-            raise ValueError(f"tls_client_cert is one of {', '.join(CLIENT_CERTS)}, not {self.tls_client_cert!r}")
+            raise ValueError(f"--tls-client-cert is one of {', '.join(CLIENT_CERTS)}, not {self.tls_client_cert!r}")
         if self.tls_client_ca is None and self.client_cert != "none":
-            raise ValueError("certificates of clients need tls_client_ca, a file with the authorities that issue them")
+            raise ValueError(
+                "--tls-client-cert needs --tls-client-ca, a file with the authorities that issue those certificates"
+            )
         if self.tls_client_ca is not None and not self.tls:
-            raise ValueError("certificates of clients (tls_client_ca) without TLS")
+            raise ValueError("--tls-client-ca without TLS: certificates of clients go with --tls-cert or --tls-dev")
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
-            raise ValueError(f"the root path begins with a slash and ends without one: not {self.root_path!r}")
+            raise ValueError(f"--root-path begins with a slash and ends without one: not {self.root_path!r}")
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        limits = self.limits
+        for name, most in MOST_LIMITS.items():
+            given = getattr(limits, name)
+            if given > most:
+                raise ValueError(f"{_option('limit_' + name)} must be at most {most}: {given}")
+        if limits.window_ceiling < limits.window:
+            raise ValueError(
+                f"--limit-window-ceiling ({limits.window_ceiling}) is less than --limit-window ({limits.window}), "
+                "from which windows grow"
+            )
 
     @property
     def addresses(self) -> list[Address]:
@@ -169,3 +195,8 @@ class Config:
     def scheme(self) -> str:
         """``https`` with a certificate, ``http`` without."""
         return "https" if self.tls else "http"
+
+
+def _option(name: str) -> str:
+    """What a field is called on the command line."""
+    return f"--{name.replace('_', '-')}"
