@@ -82,7 +82,7 @@ def test_a_protocol_named_twice_is_checked_once() -> None:
 def test_unknown_protocol(broken: None) -> None:
     result = run(machines.check, "h1", "hause")
     assert result.exit_code == 2
-    assert "no protocol 'hause'. Did you mean house? Known: h1, h2, h2-connection, house." in result.output
+    assert "no protocol 'hause'. Did you mean house? Known: h1, h2, h2-connection, ws, house." in result.output
     assert "ok" not in result.output
 
 
@@ -164,7 +164,7 @@ def test_unknown_machine(name: str, meant: str) -> None:
     result = run(machines.draw, name)
     assert result.exit_code == 2
     assert f"no machine '{name}'. Did you mean {meant}?" in result.output
-    assert "Known: h1, h2, h2-connection, h1.client, h1.server, h1.keep_alive" in result.output
+    assert "Known: h1, h2, h2-connection, ws, h1.client, h1.server, h1.keep_alive" in result.output
     assert "h2.stream" in result.output
 
 

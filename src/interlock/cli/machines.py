@@ -13,6 +13,7 @@ from interlock.h1 import tables as h1
 from interlock.h2 import tables as h2
 from interlock.machine import Failure, Property, Report, System, dot, mermaid
 from interlock.machine import check as decide
+from interlock.ws import tables as ws
 
 __all__ = ["PROTOCOLS", "check", "draw"]
 
@@ -21,6 +22,7 @@ PROTOCOLS: Final[dict[str, tuple[System, tuple[Property, ...]]]] = {
     "h1": (h1.SYSTEM, h1.PROPERTIES),
     "h2": (h2.STREAM, h2.STREAM_PROPERTIES),
     "h2-connection": (h2.CONNECTION, h2.CONNECTION_PROPERTIES),
+    "ws": (ws.SYSTEM, ws.PROPERTIES),
 }
 
 

@@ -34,6 +34,8 @@ _LIMIT_HELP: Final = {
     "window": "What is received of a request's content ahead of the application, with HTTP/2, at first.",
     "window_ceiling": "How large that becomes for an application that keeps up.",
     "header_table": "Each of the two tables for the compression of fields, with HTTP/2.",
+    "message": "One message of a WebSocket, after inflation. Beyond it: 1009.",
+    "fragments": "How many frames one message of a WebSocket has; none: one for every 256 octets of --limit-message.",
     "drain": "What is read and dropped of a body that nobody wants, so that its connection can be kept.",
     "connections": "Connections at the same time, in one worker.",
     "connections_per_ip": "Connections at the same time from one IP address, in one worker.",
@@ -49,11 +51,14 @@ _TIMEOUT_HELP: Final = {
     "write": "A client that takes nothing of what is sent to it.",
     "write_rate": "What a client has to take while it is sent to, in octets a second.",
     "linger": "How long the client may go on sending after the last response before its connection is cut.",
+    "closing": "The closing handshake of a WebSocket.",
+    "ping_interval": "Between two pings on a WebSocket; 0: none are sent.",
+    "pong": "The answer to a ping on a WebSocket.",
     "shutdown": "Requests that run when the server is told to stop; and as long again for the application's shutdown.",
 }
 #: Limits that count something else than octets.
 _COUNTS: Final = frozenset(
-    ("fields", "streams", "continuations", "glitches", "glitches_rate", "connections", "connections_per_ip")
+    ("fields", "streams", "continuations", "glitches", "glitches_rate", "fragments", "connections", "connections_per_ip")
 )
 #: Limits that can be 0.
 _ZERO: Final = frozenset(("chunk_extension", "chunk_overhead", "body", "glitches_rate", "header_table", "drain"))

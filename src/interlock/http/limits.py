@@ -46,6 +46,11 @@ class Limits:
     window_ceiling: int = 16777216
     #: HTTP/2: octets of each of the two header compression tables (RFC 7541 §4.2).
     header_table: int = 4096
+    #: WebSocket: octets of one message, after inflation (RFC 6455 §10.4).  Beyond it: 1009.
+    message: int = 16777216
+    #: WebSocket: frames of one message (RFC 6455 §5.4); None: one for every 256 octets of the limit for messages, and at
+    #: least 1024.  Beyond it: 1009.
+    fragments: int | None = None
     #: Octets of an unread request body that are read and dropped, so that the connection can be kept.
     drain: int = 65536
     #: Connections at the same time, in one worker; None: no limit.
@@ -84,6 +89,12 @@ class Timeouts:
     write_rate: float = 500.0
     #: After our last octet, how long the peer's are read and dropped before the socket is closed (RFC 9112 §9.6).
     linger: float = 2.0
+    #: WebSocket: the closing handshake, from our Close to the end of the byte stream (RFC 6455 §7.1.1).
+    closing: float = 5.0
+    #: WebSocket: between two of our pings on a connection (RFC 6455 §5.5.2); 0: none are sent ...
+    ping_interval: float = 20.0
+    #: ... and until the answer to one.
+    pong: float = 20.0
     #: Requests that are running when the server is told to stop.
     shutdown: float = 30.0
 

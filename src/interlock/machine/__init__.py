@@ -3,15 +3,17 @@
 from interlock.machine.check import Report, check
 from interlock.machine.draw import dot, mermaid
 from interlock.machine.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
-from interlock.machine.model import Condition, Coupling, Machine, To
-from interlock.machine.properties import Absorbing, CanReach, Failure, Legal, Never, Property, Refused
+from interlock.machine.model import Condition, Coupling, Duty, Machine, To
+from interlock.machine.properties import Absorbing, Arises, CanReach, Failure, Legal, Never, Property, Refused, where
 from interlock.machine.system import System
 
 __all__ = [
     "Absorbing",
+    "Arises",
     "CanReach",
     "Condition",
     "Coupling",
+    "Duty",
     "Failure",
     "Legal",
     "LocalProtocolError",
@@ -27,4 +29,5 @@ __all__ = [
     "check",
     "dot",
     "mermaid",
+    "where",
 ]

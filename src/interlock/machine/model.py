@@ -1,4 +1,4 @@
-"""What a protocol's tables are written in: machines, their rows, and the couplings between machines.
+"""What a protocol's tables are written in: machines, their rows, couplings between machines, and duties.
 
 Nothing here runs; :mod:`interlock.machine.system` compiles it, :mod:`interlock.machine.check` proves it, and
 :mod:`interlock.machine.draw` draws it.  Nothing here knows HTTP.
@@ -7,7 +7,7 @@ Nothing here runs; :mod:`interlock.machine.system` compiles it, :mod:`interlock.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-__all__ = ["Condition", "Coupling", "Machine", "To"]
+__all__ = ["Condition", "Coupling", "Duty", "Machine", "To"]
 
 #: A condition on the joint state: machine name -> the states (one, or several) that satisfy it.
 Condition = Mapping[str, "str | tuple[str, ...]"]
@@ -97,3 +97,23 @@ class Coupling:
 
     def __repr__(self) -> str:
         return f"<Coupling {self.name}: {self.when} forces {self.forces}>"
+
+
+class Duty:
+    """What has to be done, or may be, as long as the joint state satisfies any of ``conditions``.
+
+    It begins with the transition into such a joint state and is over with the one out of it: so an action, or a timer
+    that runs meanwhile, is data too.
+    """
+
+    __slots__ = ("conditions", "name", "rfc")
+
+    def __init__(self, name: str, *conditions: Condition, rfc: str = "") -> None:
+        if not conditions:
+            raise ValueError(f"duty {name} has no condition")
+        self.name: Final = name
+        self.conditions: Final = conditions
+        self.rfc: Final = rfc
+
+    def __repr__(self) -> str:
+        return f"<Duty {self.name}: {' or '.join(str(condition) for condition in self.conditions)}>"

@@ -8,10 +8,10 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
-from interlock.machine.model import Condition
+from interlock.machine.model import Condition, Duty
 from interlock.machine.system import System
 
-__all__ = ["Absorbing", "CanReach", "Legal", "Never", "Property", "Refused"]
+__all__ = ["Absorbing", "Arises", "CanReach", "Legal", "Never", "Property", "Refused", "where"]
 
 
 class Failure:
@@ -39,6 +39,11 @@ def holds(system: System, joint: int, condition: Condition) -> bool:
         if system.state(joint, machine) not in states:
             return False
     return True
+
+
+def where(system: System, duty: Duty) -> list[bool]:
+    """For each joint state of ``system``: whether the duty holds there."""
+    return [any(holds(system, joint, c) for c in duty.conditions) for joint in range(len(system.joints))]
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -69,6 +74,23 @@ class Never(Property):
             if holds(system, joint, self.condition):
                 return Failure(f"reached {system.describe(joint)}", system.trace(joint))
         return None
+
+
+class Arises(Property):
+    """Each condition of ``duty`` holds in some reachable joint state, and the duty is not held everywhere."""
+
+    __slots__ = ("duty",)
+
+    def __init__(self, name: str, duty: Duty) -> None:
+        super().__init__(name)
+        self.duty: Final = duty
+
+    def decide(self, system: System) -> Failure | None:
+        joints = range(len(system.joints))
+        for condition in self.duty.conditions:
+            if not any(holds(system, joint, condition) for joint in joints):
+                return Failure(f"no reachable joint state satisfies {condition}", [])
+        return Failure("it holds everywhere", []) if all(where(system, self.duty)) else None
 
 
 class Absorbing(Property):
