@@ -164,7 +164,7 @@ class Receiver(Output):
                 return NEED_DATA
             self._at = end
             payload = octets[begin:end]
-            return self._control(opcode, masked(payload, octets[begin - 4 : begin]) if size > 2 else payload)
+            return self._control(opcode, payload if self._client else masked(payload, octets[begin - 4 : begin]))
         final = first >= FIN
         within = self._their_within[self._joint]
         if opcode == CONTINUATION:
@@ -191,7 +191,7 @@ class Receiver(Output):
         elif final and not within and begin + length <= len(octets):  # all of a message: nothing to be kept
             self._at = begin + length
             payload = octets[begin : begin + length]
-            if size > 2:
+            if not self._client:
                 payload = masked(payload, octets[begin - 4 : begin])
             if self._glitches < self._most_glitches:
                 self._glitches += 1
