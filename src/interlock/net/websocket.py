@@ -1,0 +1,254 @@
+"""What drivers of WebSocket have in common, whatever their event loop: pings and their deadlines, URLs, proxies.
+
+Pure: no clock and no socket.  The caller says what time it is, in seconds, on any clock that only goes forward.  How the
+opening handshake is carried by HTTP/1.1 stands in ``websocket_opening.py``; what a connection may do when, in
+:mod:`interlock.ws`.
+"""
+
+import binascii
+import os
+from typing import Final, Generic, TypeVar
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from interlock.http.events import Request
+from interlock.http.fields import RawFields
+from interlock.http.limits import Timeouts
+from interlock.net.deadlines import NEVER
+
+__all__ = ["Pings", "ProxyURL", "WebSocketURL", "parse_proxy_url", "parse_url", "proxy_request"]
+
+_Waiter = TypeVar("_Waiter")
+
+#: Octets of a payload that tells our pings apart.
+_PAYLOAD: Final = 4
+
+
+class Pings(Generic[_Waiter]):
+    """Our pings that wait for their pongs, and when the next ping that keeps the connection alive is due (RFC 6455 §5.5.2).
+
+    A ping may have a waiter, whom the caller tells when it is answered.  Pings of the application count for the latency,
+    but only those that keep the connection alive have a deadline.
+    """
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._interval: Final = timeouts.ping_interval
+        self._timeout: Final = timeouts.pong
+        #: Seconds from the latest ping that was answered to its pong; 0.0 before there was one.
+        self.latency = 0.0
+        #: By payload, in the order in which they were sent: when, and who waits.
+        self._waiting: Final[dict[bytes, tuple[float, _Waiter | None]]] = {}
+        self._running = False
+        self._next = NEVER
+        #: The ping that keeps the connection alive, while it is not answered, and since when its answer is waited for.
+        self._probe: bytes | None = None
+        self._since = 0.0
+        self._held = NEVER
+
+    def begin(self, now: float) -> None:
+        """The connection is open: the first ping is due in one interval."""
+        self._running = self._interval > 0
+        self._next = now + self._interval
+
+    def end(self) -> list[_Waiter]:
+        """There will be no more pings or pongs.  Returns those who wait for one, and never will get it."""
+        self._running = False
+        self._probe = None
+        waiters = [waiter for _, waiter in self._waiting.values() if waiter is not None]
+        self._waiting.clear()
+        return waiters
+
+    def payload(self) -> bytes:
+        """A payload that no waiting ping has; who does not know it cannot answer before it was asked."""
+        while True:
+            payload = os.urandom(_PAYLOAD)
+            if payload not in self._waiting:
+                return payload
+
+    def is_waiting(self, payload: bytes) -> bool:
+        """Whether a ping with this payload has not been answered."""
+        return payload in self._waiting
+
+    def sent(self, payload: bytes, now: float, waiter: _Waiter | None = None) -> None:
+        """A ping was sent for the application, which no other that waits has the payload of."""
+        self._waiting[payload] = (now, waiter)
+
+    def probe(self, now: float) -> bytes:
+        """Begin the ping that is due.  Returns its payload."""
+        payload = self.payload()
+        self._waiting[payload] = (now, None)
+        self._probe = payload
+        self._since = now
+        self._next = now + self._interval
+        return payload
+
+    def answered(self, payload: bytes, now: float) -> list[tuple[_Waiter, float]]:
+        """A pong has come.  Returns who waited for it, with the seconds that it took.
+
+        It answers all pings before the one that it names, too (RFC 6455 §5.5.3); one that names none answers none.
+        """
+        if payload not in self._waiting:
+            return []
+        told = []
+        for each in list(self._waiting):
+            when, waiter = self._waiting.pop(each)
+            self.latency = now - when
+            if waiter is not None:
+                told.append((waiter, self.latency))
+            if each == self._probe:
+                self._probe = None
+            if each == payload:
+                break
+        return told
+
+    def hold(self, held: bool, now: float) -> None:
+        """Whether the peer is kept from answering, because we do not read, or what we sent is not taken.
+
+        That time does not count; a peer that takes nothing has another deadline.
+        """
+        if held:
+            if self._held == NEVER:
+                self._held = now
+        elif self._held != NEVER:
+            self._since += now - self._held
+            self._next = max(self._next, now)
+            self._held = NEVER
+
+    def progress(self, now: float) -> None:
+        """Octets of a frame have come that no pong can overtake: its answer may be as much later."""
+        self._since = now
+
+    def deadline(self) -> float:
+        """When a ping is due, or an answer overdue; or :data:`~interlock.net.deadlines.NEVER`."""
+        if not self._running or self._held != NEVER:
+            return NEVER
+        if self._probe is None:
+            return self._next
+        return self._since + self._timeout if self._timeout else NEVER
+
+    def due(self, now: float) -> bool:
+        """Whether a ping has to be sent: :meth:`probe`."""
+        return self._probe is None and self.deadline() <= now
+
+    def overdue(self, now: float) -> bool:
+        """Whether the answer to a ping has not come in time."""
+        return self._probe is not None and self.deadline() <= now
+
+
+# -- URLs
+
+
+class WebSocketURL:
+    """Where a WebSocket is (RFC 6455 §3).
+
+    ``secure``: whether it is reached by TLS (wss).  ``host``: a name in ASCII, or an address without brackets.
+    ``authority``: what Host says.  ``target``: path and query.  ``credentials``: user and password, if any.
+    """
+
+    __slots__ = ("authority", "credentials", "host", "port", "secure", "target")
+
+    def __init__(
+        self, secure: bool, host: str, port: int, authority: bytes, target: bytes, credentials: tuple[str, str] | None
+    ) -> None:
+        self.secure: Final = secure
+        self.host: Final = host
+        self.port: Final = port
+        self.authority: Final = authority
+        self.target: Final = target
+        self.credentials: Final = credentials
+
+    @property
+    def authorization(self) -> bytes | None:
+        """The value of Authorization that the URL asks for (RFC 7617); None for none."""
+        return _basic(self.credentials)
+
+
+class ProxyURL:
+    """Where a proxy for CONNECT is.  ``secure``: whether it is itself reached by TLS (https)."""
+
+    __slots__ = ("credentials", "host", "port", "secure")
+
+    def __init__(self, secure: bool, host: str, port: int, credentials: tuple[str, str] | None) -> None:
+        self.secure: Final = secure
+        self.host: Final = host
+        self.port: Final = port
+        self.credentials: Final = credentials
+
+
+def parse_url(url: str) -> WebSocketURL:
+    """What a URL with ``ws`` or ``wss`` says.  Raises :class:`ValueError` where it is none (RFC 6455 §3)."""
+    split, secure = _split(url, ("ws", "wss"))
+    if split.fragment or url.endswith("#"):
+        raise ValueError("a URL of WebSocket has no fragment: # is written %23 (RFC 6455 §3)")
+    host = _host(split)
+    port = _port(split, 443 if secure else 80)
+    authority = f"[{host}]" if ":" in host else host
+    if port != (443 if secure else 80):
+        authority = f"{authority}:{port}"
+    target = quote(split.path or "/", safe="/!$&'()*+,;=:@%~")
+    if split.query or "?" in url:
+        target += "?" + quote(split.query, safe="/!$&'()*+,;=:@%~?")
+    return WebSocketURL(secure, host, port, authority.encode("ascii"), target.encode("ascii"), _credentials(split))
+
+
+def parse_proxy_url(url: str) -> ProxyURL:
+    """What the URL of a proxy says, with ``http`` or ``https``.  Raises :class:`ValueError` where it is none."""
+    split, secure = _split(url, ("http", "https"))
+    if split.path not in {"", "/"} or split.query or split.fragment:
+        raise ValueError("a proxy's URL ends with its port")
+    return ProxyURL(secure, _host(split), _port(split, 443 if secure else 80), _credentials(split))
+
+
+def proxy_request(url: WebSocketURL, proxy: ProxyURL, headers: RawFields = ()) -> Request:
+    """The request that has ``proxy`` connect us to where ``url`` is (RFC 9110 §9.3.6).  ``headers``: further fields."""
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    target = f"{host}:{url.port}".encode("ascii")
+    authorization = _basic(proxy.credentials)
+    fields: list[tuple[bytes, bytes]] = [(b"Host", target)]
+    if authorization is not None:
+        fields.append((b"Proxy-Authorization", authorization))
+    return Request(method=b"CONNECT", target=target, headers=[*fields, *headers])
+
+
+def _split(url: str, schemes: tuple[str, str]) -> tuple[SplitResult, bool]:
+    """The parts of ``url``, and whether its scheme is the second, the secure one."""
+    if any(character <= " " or character == "\x7f" for character in url):
+        raise ValueError("a URL has no white space and no control characters")  # urlsplit() would drop them
+    split = urlsplit(url)
+    if split.scheme not in schemes:
+        raise ValueError(f"the scheme has to be {schemes[0]} or {schemes[1]}, not {split.scheme[:64]!r}")
+    return split, split.scheme == schemes[1]
+
+
+def _host(split: SplitResult) -> str:
+    host = split.hostname
+    if not host:
+        raise ValueError("the URL names no host")
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ValueError("the host's name cannot be written in ASCII (RFC 3490)") from None
+
+
+def _port(split: SplitResult, default: int) -> int:
+    port = split.port  # which raises ValueError itself
+    if port == 0:
+        raise ValueError("nothing has the port 0")
+    return default if port is None else port
+
+
+def _credentials(split: SplitResult) -> tuple[str, str] | None:
+    if split.username is None:
+        return None
+    return unquote(split.username), unquote(split.password or "")
+
+
+def _basic(credentials: tuple[str, str] | None) -> bytes | None:
+    """The credentials as RFC 7617 writes them."""
+    if credentials is None:
+        return None
+    user, password = credentials
+    if ":" in user:
+        raise ValueError("a user's name has no colon (RFC 7617 §2)")
+    return b"Basic " + binascii.b2a_base64(f"{user}:{password}".encode(), newline=False)
