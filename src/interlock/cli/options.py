@@ -36,6 +36,7 @@ _LIMIT_HELP: Final = {
     "header_table": "Each of the two tables for the compression of fields, with HTTP/2.",
     "message": "One message of a WebSocket, after inflation. Beyond it: 1009.",
     "fragments": "How many frames one message of a WebSocket has; none: one for every 256 octets of --limit-message.",
+    "message_queue": "How many messages of a WebSocket are received ahead of what the application has taken.",
     "drain": "What is read and dropped of a body that nobody wants, so that its connection can be kept.",
     "connections": "Connections at the same time, in one worker.",
     "connections_per_ip": "Connections at the same time from one IP address, in one worker.",
@@ -58,7 +59,17 @@ _TIMEOUT_HELP: Final = {
 }
 #: Limits that count something else than octets.
 _COUNTS: Final = frozenset(
-    ("fields", "streams", "continuations", "glitches", "glitches_rate", "fragments", "connections", "connections_per_ip")
+    (
+        "fields",
+        "streams",
+        "continuations",
+        "glitches",
+        "glitches_rate",
+        "fragments",
+        "messages",
+        "connections",
+        "connections_per_ip",
+    )
 )
 #: Limits that can be 0.
 _ZERO: Final = frozenset(("chunk_extension", "chunk_overhead", "body", "glitches_rate", "header_table", "drain"))

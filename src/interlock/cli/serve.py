@@ -96,6 +96,12 @@ class _Serve(click.Command):
     metavar=f"[{'|'.join(map(','.join, server.HTTP_VERSIONS))}]",
     help="The versions of HTTP that are spoken. With TLS a client chooses (ALPN).",
 )
+@click.option(
+    "--websocket",
+    type=click.Choice(server.WEBSOCKETS),
+    default="deflate",
+    help="WebSocket for ASGI applications: compressed where the client offers it, never so, or not at all.",
+)
 @click.option("--tls-cert", metavar="FILE", help="The certificate chain, in PEM form. With it, serve https.")
 @click.option("--tls-key", metavar="FILE", help="Its private key, in PEM form; default: in the same file.")
 @click.option(

@@ -51,6 +51,9 @@ class Limits:
     #: WebSocket: frames of one message (RFC 6455 §5.4); None: one for every 256 octets of the limit for messages, and at
     #: least 1024.  Beyond it: 1009.
     fragments: int | None = None
+    #: WebSocket: messages received ahead of what the application has taken, before reading pauses; their octets count
+    #: as in ``read_buffer``.
+    message_queue: int = 16
     #: Octets of an unread request body that are read and dropped, so that the connection can be kept.
     drain: int = 65536
     #: Connections at the same time, in one worker; None: no limit.

@@ -16,7 +16,7 @@ from typing import IO, Protocol
 from interlock.http.events import Event, Request
 from interlock.http.fields import Headers
 
-__all__ = ["Disconnected", "Exchange", "Handler", "HandlerFactory", "PeerInfo"]
+__all__ = ["Disconnected", "Exchange", "Handler", "HandlerFactory", "PeerInfo", "TunnelHandler"]
 
 
 class Disconnected(ConnectionError):
@@ -66,7 +66,22 @@ class Handler(Protocol):
 
     @abstractmethod
     def writable(self) -> None:
-        """What waits to be sent has fallen below the low-water mark, after :attr:`Exchange.writable` was False."""
+        """What waits to be sent has fallen below the low-water mark, after :attr:`Exchange.writable` was False.
+
+        After EndOfMessage: all of the response is with the transport, and nothing more will be told.
+        """
+
+
+class TunnelHandler(Handler, Protocol):
+    """A bridge for an exchange that leaves HTTP: whose request proposes it, and whose response agrees.
+
+    That is 101 in HTTP/1.1 (RFC 9110 §7.8) and 2xx to an extended CONNECT in HTTP/2 (RFC 8441 §4).  From then on content
+    is the octets of the other protocol, in both directions, and an end of a message that of the octets.
+    """
+
+    @abstractmethod
+    def leave(self) -> None:
+        """The server stops: come to an end, in the other protocol's way."""
 
 
 class Exchange(Protocol):
@@ -80,7 +95,22 @@ class Exchange(Protocol):
     @property
     @abstractmethod
     def writable(self) -> bool:
-        """Whether what waits to be sent is below the high-water mark.  If not: wait for :meth:`Handler.writable`."""
+        """Whether what waits to be sent is below the high-water mark.  If not: wait for :meth:`Handler.writable`.
+
+        After EndOfMessage: whether all of the response is with the transport, or will be in this turn of the event loop.
+        """
+
+    @abstractmethod
+    def leaves_at_once(self, octets: int) -> bool:
+        """Whether so much content, and the end, would be with the transport in this turn of the event loop.
+
+        As far as can be told before it is handed over.  Any thread may ask, so that one whose last block nothing holds
+        back need not wait for the loop's thread.
+        """
+
+    @abstractmethod
+    def unsent(self) -> int:
+        """Octets of the response that were handed over and that the peer has not taken, as far as that is known."""
 
     @property
     @abstractmethod
@@ -91,8 +121,8 @@ class Exchange(Protocol):
     def send(self, *events: Event) -> None:
         """Hand events over to be sent: InformationalResponse, Response, Data, EndOfMessage, in the order of the protocol.
 
-        Several at once go out in one piece.  Never blocks: look at :attr:`writable` afterwards.  The exchange is over
-        when EndOfMessage has been sent.  Raises :class:`Disconnected` when the connection is gone, and
+        Several at once go out in one piece.  Never blocks: look at :attr:`writable` afterwards.  After EndOfMessage
+        nothing more can be sent; the exchange is over when it is writable then.  Raises :class:`Disconnected` when the connection is gone, and
         :class:`~interlock.http.errors.LocalProtocolError` for what the protocol does not allow here.
         """
 
@@ -110,7 +140,10 @@ class Exchange(Protocol):
 
     @abstractmethod
     def abort(self) -> None:
-        """End the exchange visibly broken: without the end of the message.  The connection may go on, or not."""
+        """End the exchange visibly broken: without the end of the message.  The connection may go on, or not.
+
+        Does nothing when EndOfMessage has been sent.
+        """
 
     @abstractmethod
     def ended(self) -> None:

@@ -13,15 +13,17 @@ import contextvars
 from collections.abc import Awaitable, Callable
 from typing import IO, Any, Final
 
-from interlock.http.errors import ProtocolError
+from interlock.http.errors import ProtocolError, RemoteProtocolError
 from interlock.http.events import Data, EndOfMessage, Event, InformationalResponse, Response
 from interlock.http.fields import Headers, comma_list
 from interlock.http.names import CONNECTION_SPECIFIC
 from interlock.http.status import content_allowed, reason
-from interlock.net.exchange import Disconnected, Exchange
+from interlock.net.exchange import Disconnected, Exchange, Handler
 from interlock.server.asgi_files import extent, open_descriptor, open_path
 from interlock.server.asgi_scope import Scope, ScopeFactory
+from interlock.server.asgi_websocket import Refused, WebSocketHandler, WebSocketSettings
 from interlock.server.context import ServerContext, request_line
+from interlock.ws.handshake import is_websocket
 
 __all__ = ["ASGIApplication", "ASGIHandler", "Application", "Message", "Receive", "Send"]
 
@@ -50,8 +52,6 @@ _UNFINISHED: Final = ("starting a response", "sending the content", "completing 
 #: A piece of content of less octets is small; so many of them in a row are joined.
 _SMALL: Final = 64
 _SMALL_PIECES: Final = 64
-#: Who gives a last block of more octets than this waits until the transport has it, as with all others.
-_LARGE: Final = 65536
 
 _CONTINUE: Final = InformationalResponse(status_code=100, reason=reason(100))
 _END: Final = EndOfMessage()
@@ -63,12 +63,12 @@ class ASGIApplication:
 
     ``state``: what the application left at its lifespan's startup; each scope gets a shallow copy.  ``show_states``:
     whether scopes offer the states of the connection's machines, as a callable in the extension "interlock.states",
-    where the driver knows them.
+    where the driver knows them.  ``websocket``: how WebSockets are served; None: requests for one are as any other.
 
     Each task runs in a copy of the context in which this object was made, whatever ran on the connection before.
     """
 
-    __slots__ = ("_app", "_context", "_handlers", "_scopes", "_show_states", "_variables")
+    __slots__ = ("_app", "_context", "_handlers", "_scopes", "_show_states", "_variables", "_websocket")
 
     def __init__(
         self,
@@ -77,27 +77,38 @@ class ASGIApplication:
         *,
         state: dict[str, Any] | None,
         show_states: bool = False,
+        websocket: WebSocketSettings | None = None,
     ) -> None:
         self._app: Final = app
         self._context: Final = context
         self._scopes: Final = ScopeFactory(context.root_path, state)
         self._show_states: Final = show_states
+        self._websocket: Final = websocket
         self._variables: Final = contextvars.copy_context()
         #: What runs, and the exchange that it runs for.
-        self._handlers: Final[dict[ASGIHandler, Exchange]] = {}
+        self._handlers: Final[dict[ASGIHandler | WebSocketHandler, Exchange]] = {}
 
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
         """The tasks that are running now."""
         return {handler.task for handler in self._handlers if handler.task is not None}
 
-    def __call__(self, exchange: Exchange) -> "ASGIHandler":
-        scope = self._scopes.http(exchange.request, exchange.peer)
+    def __call__(self, exchange: Exchange) -> Handler:
+        request = exchange.request
+        handler: ASGIHandler | WebSocketHandler
+        if self._websocket is not None and is_websocket(request):
+            try:
+                handler = WebSocketHandler(exchange, self._context, self._websocket)
+            except RemoteProtocolError as error:
+                return Refused(exchange, self._context, error)
+            scope = self._scopes.websocket(request, exchange.peer, handler.subprotocols)
+        else:
+            handler = ASGIHandler(exchange, self._context)
+            scope = self._scopes.http(request, exchange.peer)
         if self._show_states:
             states = getattr(exchange, "states", None)
             if states is not None:
                 scope["extensions"]["interlock.states"] = states
-        handler = ASGIHandler(exchange, self._context)
         self._handlers[handler] = exchange
         handler.task = asyncio.get_running_loop().create_task(
             self._serve(handler, scope), context=self._variables.copy()
@@ -118,7 +129,7 @@ class ASGIApplication:
                 handler.break_off()
                 self._handlers.pop(handler).ended()
 
-    async def _serve(self, handler: "ASGIHandler", scope: Scope) -> None:
+    async def _serve(self, handler: "ASGIHandler | WebSocketHandler", scope: Scope) -> None:
         try:
             await self._app(scope, handler.receive, handler.send)
         except asyncio.CancelledError as error:
@@ -148,8 +159,8 @@ class ASGIHandler:
     __slots__ = (
         "_context",
         "_delivered",
-        "_end_due",
         "_ended",
+        "_ending",
         "_fields",
         "_has_content",
         "_has_length",
@@ -194,8 +205,8 @@ class ASGIHandler:
         self._fields: list[tuple[bytes, Any]] = []
         self._has_length = False
         self._has_content = True
-        #: The end is sent when all of the content is with the transport.
-        self._end_due = False
+        #: The end has been handed over, and not all of the response is with the transport.
+        self._ending = False
         #: Octets of the declared Content-Length that are still to come; -1 where none was declared.
         self._remaining = -1
         self._trailers_declared = False
@@ -245,7 +256,7 @@ class ASGIHandler:
         if not self._reading:
             self._reading = True
             self._invite_content()
-        while self._phase != DONE:
+        while self._phase != DONE or self._ending:
             if not self._delivered and (self._ended or self._received):
                 return self._take()
             if self._lost or self._peer_closed:
@@ -287,9 +298,7 @@ class ASGIHandler:
             exchange = self.exchange
             if exchange is not None and not exchange.writable:
                 await self._until_writable()
-            if self._end_due:
-                self._end_due = False
-                self._open_exchange().send(_END)
+            if self._ending:
                 self._over()
         except Disconnected as error:
             self._told = True
@@ -404,13 +413,8 @@ class ASGIHandler:
             if events:
                 exchange.send(*events)
         elif self._trailers is None:
-            last = events[-1] if events else None
-            if type(last) is Data and len(last.data) > _LARGE:
-                exchange.send(*events)
-                self._end_due = True  # when all of the block is with the transport
-            else:
-                exchange.send(*events, _END)
-                self._over()
+            exchange.send(*events, _END)
+            self._complete(exchange)
         else:
             self._phase = TRAILERS
             if events:
@@ -445,8 +449,9 @@ class ASGIHandler:
             return
         self._trailers.extend(message.get("headers", ()))
         if not message.get("more_trailers", False):
-            self._open_exchange().send(EndOfMessage(headers=self._trailers))
-            self._over()
+            exchange = self._open_exchange()
+            exchange.send(EndOfMessage(headers=self._trailers))
+            self._complete(exchange)
 
     def _send_early_hint(self, message: Message) -> None:
         """103 Early Hints (RFC 8297), while the response has not begun, for clients that know informational ones."""
@@ -459,9 +464,18 @@ class ASGIHandler:
             raise Disconnected(self._reason or "the response is over")
         return self.exchange
 
+    def _complete(self, exchange: Exchange) -> None:
+        """The end has been handed over.  It is not over while something holds it."""
+        if exchange.writable:
+            self._over()
+        else:
+            self._phase = DONE
+            self._ending = True
+
     def _over(self) -> None:
         """Nothing more can be sent, and nothing more is received."""
         self._phase = DONE
+        self._ending = False
         self.exchange = None
         self._received.clear()
         self._wake()
@@ -498,7 +512,7 @@ class ASGIHandler:
         """The application has returned."""
         if self.exchange is None:
             return
-        if not self._told:
+        if not self._told and not self._ending:
             log = self._context.log
             log.error("ASGI application returned without %s: %s", _UNFINISHED[self._phase], request_line(self._request))
         self.break_off()
@@ -522,6 +536,9 @@ class ASGIHandler:
         """End the exchange: with 500 while nothing of the response has been sent, else visibly broken."""
         exchange = self.exchange
         if exchange is None:
+            return
+        if self._ending:
+            self._over()  # what is still held goes out without it
             return
         if self._phase < BODY:
             try:

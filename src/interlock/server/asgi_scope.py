@@ -1,4 +1,4 @@
-"""The connection scope that an ASGI application is given: HTTP (spec 2.5) and its TLS extension (spec 0.2)."""
+"""The connection scope that an ASGI application is given: HTTP and WebSocket (spec 2.5), the TLS extension (spec 0.2)."""
 
 import ssl
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ class ScopeFactory:
     is none: each scope gets a shallow copy.
     """
 
-    __slots__ = ("_extensions", "_root_path", "_state", "_tls")
+    __slots__ = ("_extensions", "_root_path", "_state", "_tls", "_websocket_extensions")
 
     def __init__(self, root_path: str, state: dict[str, Any] | None) -> None:
         self._root_path: Final = root_path
@@ -50,22 +50,34 @@ class ScopeFactory:
             "http.response.pathsend": {},
             "http.response.zerocopysend": {},
         }
+        self._websocket_extensions: Final[dict[str, Any]] = {"websocket.http.response": {}}
         #: TLS connection -> its extension, which is the same for all its requests.
         self._tls: Final[WeakKeyDictionary[ssl.SSLObject, dict[str, Any]]] = WeakKeyDictionary()
 
     def http(self, request: Request, peer: PeerInfo) -> Scope:
         """The scope of one request."""
+        scope = self._scope("http", request, peer, peer.scheme, self._extensions)
+        scope["method"] = request.method.decode("ascii")
+        return scope
+
+    def websocket(self, request: Request, peer: PeerInfo, subprotocols: list[str]) -> Scope:
+        """The scope of one WebSocket.  ``subprotocols``: those that the client offers, the preferred first."""
+        scheme = "wss" if peer.scheme == "https" else "ws"
+        scope = self._scope("websocket", request, peer, scheme, self._websocket_extensions)
+        scope["subprotocols"] = subprotocols
+        return scope
+
+    def _scope(self, kind: str, request: Request, peer: PeerInfo, scheme: str, extensions: dict[str, Any]) -> Scope:
         raw_path, query = split_target(request.target)
         octets = unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path
         path = octets.decode("utf-8", "replace")
         if self._root_path and path.startswith("/"):
             path = self._root_path + path
         scope: Scope = {
-            "type": "http",
+            "type": kind,
             "asgi": {"version": "3.0", "spec_version": "2.5"},
             "http_version": _HTTP_VERSIONS[request.http_version],
-            "method": request.method.decode("ascii"),
-            "scheme": peer.scheme,
+            "scheme": scheme,
             "path": path,
             "raw_path": raw_path,
             "query_string": query,
@@ -73,7 +85,7 @@ class ScopeFactory:
             "headers": _fields(request),
             "client": peer.client,
             "server": peer.server,
-            "extensions": self._extensions.copy(),
+            "extensions": extensions.copy(),
         }
         if self._state is not None:
             scope["state"] = self._state.copy()

@@ -28,12 +28,15 @@ __all__ = [
     "MOST_LIMITS",
     "MOST_THREADS",
     "MOST_WORKERS",
+    "WEBSOCKETS",
     "Config",
 ]
 
 INTERFACES: Final = ("auto", "wsgi", "asgi")
 LOOPS: Final = ("auto", "uvloop", "asyncio")
 LIFESPANS: Final = ("auto", "on", "off")
+#: WebSocket: with compression where the client offers it, without, or not at all.
+WEBSOCKETS: Final = ("deflate", "plain", "off")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 ACCESS_LOG_FORMATS: Final = ("combined", "json")
 #: Whether a client has to show a certificate.
@@ -84,6 +87,8 @@ class Config:
     threads: int = DEFAULT_THREADS
     #: The major versions of HTTP that are spoken: one of :data:`HTTP_VERSIONS`, in any order.
     http: tuple[str, ...] = DEFAULT_HTTP
+    #: One of :data:`WEBSOCKETS`, for ASGI applications.
+    websocket: str = "deflate"
     #: A PEM file with the certificate chain; None: no TLS.
     tls_cert: str | None = None
     #: A PEM file with the private key; None: it is in ``tls_cert`` too.
@@ -123,6 +128,7 @@ class Config:
             ("loop", self.loop, LOOPS),
             ("lifespan", self.lifespan, LIFESPANS),
             ("log_level", self.log_level, LOG_LEVELS),
+            ("websocket", self.websocket, WEBSOCKETS),
             ("access_log_format", self.access_log_format, ACCESS_LOG_FORMATS),
         ):
             if value not in choices:

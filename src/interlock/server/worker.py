@@ -24,6 +24,7 @@ from interlock.net.deadlines import Wait
 from interlock.net.exchange import HandlerFactory
 from interlock.server.access_log import AccessLog
 from interlock.server.asgi import ASGIApplication
+from interlock.server.asgi_websocket import WebSocketSettings
 from interlock.server.config import Config
 from interlock.server.context import ServerContext
 from interlock.server.errors import StartError
@@ -33,6 +34,7 @@ from interlock.server.sockets import Listener
 from interlock.server.threads import ThreadPool
 from interlock.server.tls import server_context
 from interlock.server.wsgi import WSGIApplication
+from interlock.ws.deflate import PerMessageDeflate
 
 __all__ = ["DEMO", "Stopped", "run"]
 
@@ -123,6 +125,8 @@ class _Bridge(Protocol):
     """
 
     handler_factory: HandlerFactory
+    #: Whether it takes requests for a WebSocket.
+    websocket: bool
 
     async def startup(self) -> None: ...
 
@@ -130,6 +134,8 @@ class _Bridge(Protocol):
 
 
 class _WSGIBridge:
+    websocket = False
+
     def __init__(self, loaded: Loaded, context: ServerContext, config: Config) -> None:
         self._pool = ThreadPool(config.threads)
         self.handler_factory: HandlerFactory = WSGIApplication(loaded.app, context, self._pool)
@@ -147,6 +153,11 @@ class _ASGIBridge:
         self._lifespan = Lifespan(loaded.app, context, mode=config.lifespan)
         self._state = self._lifespan.state if config.lifespan != "off" else None
         self._show_states = config.app is None
+        self._settings = None
+        if config.websocket != "off":
+            deflate = PerMessageDeflate() if config.websocket == "deflate" else None
+            self._settings = WebSocketSettings(config.limits, config.timeouts, deflate)
+        self.websocket = self._settings is not None
         self._loaded = loaded
         self._context = context
 
@@ -158,7 +169,11 @@ class _ASGIBridge:
             above, newline, reason = str(failure).strip().rpartition("\n")
             raise StartError(f"the startup of {self._loaded.name} failed: {reason}", above + newline) from None
         self._application = ASGIApplication(
-            self._loaded.app, self._context, state=self._state, show_states=self._show_states
+            self._loaded.app,
+            self._context,
+            state=self._state,
+            show_states=self._show_states,
+            websocket=self._settings,
         )
         self.handler_factory: HandlerFactory = self._application
 
@@ -259,6 +274,7 @@ class _Worker:
             add_defaults=self._context.add_defaults,
             obs_text_in_target=self._config.obs_text_in_target,
             versions=frozenset(self._config.http),
+            websocket=self._bridge.websocket,
         )
         servers = await self._accept(connections, listeners)
         on_ready()

@@ -31,8 +31,6 @@ Application = Callable[..., Iterable[bytes]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _END: Final = EndOfMessage()
-#: Octets of a block that is not small.
-_LARGE: Final = 65536
 
 
 class WSGIApplication:
@@ -96,8 +94,8 @@ class WSGIHandler:
         self._left = -1
         #: More content than that has been seen, and reported.
         self._overrun = False
-        #: Wait until the end of the response has been handed to the transport.  Not for one small block, which would
-        #: cost it a switch of threads that all others have anyway.
+        #: Wait until the end of the response has been handed to the transport.  Not for one block that nothing holds back,
+        #: which would cost it a switch of threads that all others have anyway.
         self._waits = True
         #: Held by the worker; released on the loop's thread when it need not wait any more, once for each wait.
         self._handed: LockType | None = None
@@ -198,11 +196,14 @@ class WSGIHandler:
             self._abort([])
 
     def _finish_for_worker(self, events: list[Event], consumed: int) -> None:
-        """Send the last of the response, and release the worker."""
+        """Send the last of the response, and release the worker when all of it is with the transport."""
         try:
             self._finish(events, consumed)
         finally:
-            self._release()
+            if self._over and not self._exchange.writable:
+                self._stalled = True
+            else:
+                self._release()
 
     def _abort(self, events: list[Event]) -> None:
         """Send what there is, and end the response so that nobody takes it for complete."""
@@ -415,15 +416,21 @@ class WSGIHandler:
         return head.response(length if head.content_length < 0 else -1)
 
     def _last(self, events: list[Event], octets: int = 0) -> None:
-        """Hand over the end of the response, with a block of ``octets``; wait for the transport unless it is small."""
+        """Hand over the end of the response, with a block of ``octets``; wait until it is sent, unless it is at once.
+
+        Raises :class:`Disconnected` when the connection is lost.
+        """
         self._finished = True
         consumed = self._input.settle()
-        if not (self._waits or octets > _LARGE) or self._lost:
-            self._post(self._finish, events, consumed)
-            return
-        handed = self._lock()
-        if self._post(self._finish_for_worker, events, consumed):
-            handed.acquire()
+        if not self._lost:
+            if not self._waits and self._exchange.leaves_at_once(octets):
+                self._post(self._finish, events, consumed)
+                return
+            handed = self._lock()
+            if self._post(self._finish_for_worker, events, consumed):
+                handed.acquire()
+        if self._lost:
+            raise Disconnected(self._reason)
 
     def _wait(self, callback: Callable[..., object], *args: object) -> None:
         """Have the loop's thread call ``callback``, and wait until it releases us."""

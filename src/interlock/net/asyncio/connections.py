@@ -66,12 +66,14 @@ class ConnectionRegistry:
         add_defaults: Callable[[list[tuple[bytes, bytes]]], None] | None = None,
         obs_text_in_target: bool = False,
         versions: frozenset[str] = frozenset({"1"}),
+        websocket: bool = False,
     ) -> None:
         """``handler_factory`` makes a handler for each request.  Has to be made where the event loop runs.
 
         ``on_exchange_end`` is told of each exchange that is over.  ``add_defaults`` appends fields to the responses
         that the driver makes itself, for requests that no application sees.  ``versions``: the major versions of HTTP
-        that are spoken, of "1" and "2".
+        that are spoken, of "1" and "2".  ``websocket``: whether handlers take requests for a WebSocket over HTTP/2, which
+        says that it can be asked for (RFC 8441 §3).
         """
         self.handler_factory: Final = handler_factory
         self.limits: Final = limits
@@ -79,6 +81,7 @@ class ConnectionRegistry:
         self.on_exchange_end: Final = on_exchange_end
         self.add_defaults: Final = add_defaults
         self.versions: Final = versions
+        self.websocket: Final = websocket
         self.leniency: Final = Leniency(obs_text_in_target=obs_text_in_target)
         self.log: Final = logging.getLogger("interlock.error")
         self.draining = False

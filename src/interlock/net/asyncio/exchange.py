@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import get_ident
-from typing import IO, Final, Protocol
+from typing import IO, Final, Protocol, cast
 
 from interlock.http.events import Data, Event, Request
 from interlock.http.fields import EXPECT_CONTINUE
 from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
 from interlock.net.asyncio.sendfile import read_block
 from interlock.net.deadlines import Wait
-from interlock.net.exchange import Disconnected, Handler, PeerInfo
+from interlock.net.exchange import Disconnected, Handler, PeerInfo, TunnelHandler
 
 __all__ = ["DrivenExchange", "Driver", "StreamDriver", "StreamExchange", "peer_info"]
 
@@ -33,6 +33,9 @@ class Driver(Protocol):
     def machines(self) -> dict[str, str]:
         """The states of the connection's machines, by name."""
 
+    def unsent(self) -> int:
+        """Octets that were written and that the peer has not taken."""
+
     def send(self, exchange: "DrivenExchange", events: tuple[Event, ...]) -> None:
         """Hand events over to be sent."""
 
@@ -43,7 +46,7 @@ class Driver(Protocol):
         """The application has taken some content."""
 
     def break_off(self, error: str) -> None:
-        """End the exchange in progress visibly broken."""
+        """End the exchange in progress visibly broken; one whose end was handed over is not."""
 
 
 class StreamDriver(Protocol):
@@ -53,6 +56,9 @@ class StreamDriver(Protocol):
 
     def machines(self, stream_id: int) -> dict[str, str]:
         """The states of the connection's machines and of a stream's, by name."""
+
+    def takes(self, stream_id: int, octets: int) -> bool:
+        """Whether so much content would leave at once, behind what waits already.  Any thread may ask."""
 
     def send(self, exchange: "StreamExchange", events: tuple[Event, ...]) -> None:
         """Hand events over to be sent."""
@@ -70,7 +76,7 @@ class StreamDriver(Protocol):
 class ReportedExchange:
     """What an exchange has in all versions of HTTP."""
 
-    __slots__ = ("_began", "_registry", "handler", "octets_sent", "peer", "request", "status", "unread")
+    __slots__ = ("_began", "_registry", "handler", "octets_sent", "peer", "request", "status", "tunnel", "unread")
 
     def __init__(self, registry: ConnectionRegistry, request: Request, peer: PeerInfo) -> None:
         self.request: Request = request
@@ -80,6 +86,8 @@ class ReportedExchange:
         self.unread = 0
         self.status = 0
         self.octets_sent = 0
+        #: Whether it has left HTTP; then its handler is a :class:`~interlock.net.exchange.TunnelHandler`.
+        self.tunnel = False
         #: For the report: a loop's own clock may stand still for as long as a callback runs.
         self._began: Final = time.perf_counter() if registry.on_exchange_end is not None else 0.0
         self._registry: Final = registry
@@ -87,6 +95,27 @@ class ReportedExchange:
     def call_threadsafe(self, callback: Callable[..., object], *args: object) -> None:
         """Have a callback called on the loop's thread."""
         self._registry.call_threadsafe(callback, args)
+
+    def leave(self) -> None:
+        """The server stops: an exchange that has left HTTP would not end by itself."""
+        if self.tunnel and self.handler is not None:
+            cast(TunnelHandler, self.handler).leave()
+
+    def complete(self) -> None:
+        """All of the response is with the transport: who waits for that is told."""
+        handler = self.handler
+        self.handler = None
+        self.report("")
+        if handler is not None:
+            handler.writable()
+
+    def fail(self, error: str) -> None:
+        """The exchange cannot be completed: its handler is told, unless it has nothing to do with it any more."""
+        handler = self.handler
+        self.handler = None
+        self.report(error)
+        if handler is not None:
+            handler.connection_lost(error)
 
     def report(self, error: str) -> None:
         """Tell the registry that the exchange is over."""
@@ -112,11 +141,25 @@ class DrivenExchange(ReportedExchange):
         protocol = self._protocol
         return protocol is None or not protocol.write_paused
 
+    def leaves_at_once(self, octets: int) -> bool:
+        """Whether the transport takes so much without more than the high-water mark waiting in it."""
+        return self.writable and octets <= self._registry.limits.write_buffer
+
+    def unsent(self) -> int:
+        """Octets that were written and that the peer has not taken."""
+        protocol = self._protocol
+        return 0 if protocol is None else protocol.unsent()
+
     @property
     def expects_continue(self) -> bool:
         """Whether the client waits for 100 (Continue)."""
         protocol = self._protocol
         return protocol is not None and protocol.expects_continue
+
+    def switch(self, protocol: Driver) -> None:
+        """The connection has left HTTP, and has another driver."""
+        self._protocol = protocol
+        self.tunnel = True
 
     def states(self) -> dict[str, str]:
         """The states of the connection's machines, by name."""
@@ -151,11 +194,15 @@ class DrivenExchange(ReportedExchange):
     def ended(self) -> None:
         """The application has returned: on this connection that changes nothing."""
 
-    def detach(self, error: str) -> None:
-        """The exchange is over: nothing holds the connection any more."""
+    def complete(self) -> None:
+        """All of the response is with the transport."""
         self._protocol = None
-        self.handler = None
-        self.report(error)
+        super().complete()
+
+    def fail(self, error: str) -> None:
+        """The exchange cannot be completed."""
+        self._protocol = None
+        super().fail(error)
 
 
 class StreamExchange(ReportedExchange):
@@ -186,7 +233,8 @@ class StreamExchange(ReportedExchange):
         self.pending = 0
         #: How many of these count as the peer's progress already.
         self.sent = 0
-        #: Nothing more is sent or received, and why; what has been handed over may still have to be sent.
+        #: Nothing more is sent or received, and why; what has been handed over may still have to be sent.  As long as
+        #: there is a handler then, it waits for that.
         self.over = False
         self._reason = ""
         #: Who waits until all that was handed over is with the transport, and that can take more.
@@ -201,8 +249,19 @@ class StreamExchange(ReportedExchange):
     @property
     def writable(self) -> bool:
         """Whether all that was handed over is with the transport, and that can take more."""
+        if self.over:
+            return self.handler is None
         driver = self._driver
-        return self.over or driver is None or (not self.pending and not driver.write_paused)
+        return driver is None or (not self.pending and not driver.write_paused)
+
+    def leaves_at_once(self, octets: int) -> bool:
+        """Whether windows and transport take so much at once."""
+        driver = self._driver
+        return driver is None or self.over or driver.takes(self.stream_id, octets)
+
+    def unsent(self) -> int:
+        """Octets of content that are not with the transport; what is there, is the whole connection's."""
+        return self.pending - self.sent
 
     @property
     def expects_continue(self) -> bool:
@@ -266,11 +325,13 @@ class StreamExchange(ReportedExchange):
         if driver is not None:
             driver.release(self.stream_id)
 
-    def close(self, reason: str = "") -> None:
-        """Nothing more is sent or received."""
+    def fail(self, error: str) -> None:
+        """The exchange cannot be completed."""
         self.over = True
-        self._reason = reason
-        self.handler = None
+        self._reason = error
+        if self.drained is not None and not self.drained.done():
+            self.drained.set_exception(Disconnected(error))
+        super().fail(error)
 
 
 def peer_info(transport: asyncio.BaseTransport) -> PeerInfo:

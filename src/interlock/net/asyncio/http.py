@@ -30,6 +30,7 @@ from interlock.net.asyncio.closing import half_close
 from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
 from interlock.net.asyncio.exchange import DrivenExchange, peer_info
 from interlock.net.asyncio.sendfile import read_block, send_range
+from interlock.net.asyncio.tunnel import TunnelProtocol
 from interlock.net.asyncio.unsent import unsent
 from interlock.net.deadlines import Wait
 from interlock.net.exchange import Disconnected, PeerInfo
@@ -65,6 +66,7 @@ class HTTPProtocol:
         "_discarded",
         "_drained",
         "_exchange",
+        "_finishing",
         "_ip",
         "_loop",
         "_lost",
@@ -94,6 +96,8 @@ class HTTPProtocol:
         self._peer = PeerInfo("http", None, None)
         self._ip = ""
         self._exchange: DrivenExchange | None = None
+        #: The exchange whose response is complete, and not yet below the low-water mark.
+        self._finishing: DrivenExchange | None = None
         self._processing = False
         self._read_paused = False
         #: Whether more than the high-water mark waits to be sent.
@@ -164,6 +168,8 @@ class HTTPProtocol:
             self._timer.cancel()
             self._timer = None
         self._registry.remove(self, self._ip)
+        if exc is None:
+            self._finish()  # all was taken before the connection was closed
         self._end_exchange(f"connection lost: {exc}" if exc else "connection closed by the client")
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(Disconnected("the connection is closed"))
@@ -184,6 +190,7 @@ class HTTPProtocol:
             self._write_wait.end()
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
+        self._finish()
         exchange = self._exchange
         if exchange is None:
             if self.connection.their_state is DONE and not self._closing:
@@ -195,6 +202,10 @@ class HTTPProtocol:
     def expects_continue(self) -> bool:
         """Whether the client waits for 100 (Continue)."""
         return self.connection.they_are_waiting_for_100_continue
+
+    def unsent(self) -> int:
+        """Octets that were written and that the peer has not taken."""
+        return 0 if self._transport is None else unsent(self._transport)
 
     @property
     def machines(self) -> dict[str, str]:
@@ -307,7 +318,7 @@ class HTTPProtocol:
         if transport is None or self._closing or transport.is_closing():
             raise Disconnected("the connection is closed")
         parts: list[Any] = []
-        ended = False
+        ended = switched = False
         for given in events:
             event = given
             if type(given) is Response:
@@ -319,13 +330,17 @@ class HTTPProtocol:
                 ended = True
                 if len(given.headers) and not self.connection.trailers_can_be_sent:
                     event = EndOfMessage()  # RFC 9110 §6.5: where trailers cannot be sent they are dropped
-            elif type(given) is InformationalResponse and self.connection.their_http_version == b"1.0":
-                continue  # RFC 9110 §15.2: not for an HTTP/1.0 client
+            elif type(given) is InformationalResponse:
+                if self.connection.their_http_version == b"1.0":
+                    continue  # RFC 9110 §15.2: not for an HTTP/1.0 client
+                switched = given.status_code == 101
             sent = self.connection.send_with_data_passthrough(event)
             if sent:
                 parts += sent
         self._write(transport, parts)
-        if ended:
+        if switched:
+            self._switch(transport, exchange)
+        elif ended:
             self._exchange_complete(exchange)
         elif self._read_wait.what == deadlines.APPLICATION:
             self._need_data()  # a client that waited for 100 (Continue) has to go on now
@@ -420,7 +435,11 @@ class HTTPProtocol:
     def _exchange_complete(self, exchange: DrivenExchange) -> None:
         """Our EndOfMessage has been handed to the transport."""
         self._exchange = None
-        exchange.detach("")
+        if self.write_paused:
+            self._finishing = exchange
+        else:
+            exchange.handler = None  # which knows it
+            exchange.complete()
         connection = self.connection
         their = connection.their_state
         if their is DONE and connection.our_state is DONE:
@@ -432,6 +451,27 @@ class HTTPProtocol:
             self._process()
         else:
             self._close()
+
+    def _finish(self) -> None:
+        """What waited to be sent is taken."""
+        exchange = self._finishing
+        if exchange is not None:
+            self._finishing = None
+            exchange.complete()
+
+    def _switch(self, transport: asyncio.Transport, exchange: DrivenExchange) -> None:
+        """The connection has left HTTP (RFC 9110 §7.8): the transport and the exchange have another driver from now on."""
+        exchange.status = 101
+        tunnel = TunnelProtocol(self._registry, transport, exchange)
+        self._closing = True
+        self._exchange = self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._read_paused:
+            transport.resume_reading()
+        received, eof = self.connection.trailing_data
+        tunnel.take_over(self, received, eof=eof, write_paused=self.write_paused)
 
     def _next_cycle(self) -> None:
         """Go on to the next request, which may have been received already."""
@@ -484,16 +524,15 @@ class HTTPProtocol:
 
     def _end_exchange(self, error: str) -> None:
         """The exchange in progress cannot be completed."""
-        exchange = self._exchange
+        exchange = self._exchange or self._finishing
         if exchange is not None:
-            self._exchange = None
-            handler = exchange.handler
-            exchange.detach(error)
-            if handler is not None:
-                handler.connection_lost(error)
+            self._exchange = self._finishing = None
+            exchange.fail(error)
 
     def break_off(self, error: str) -> None:
         """End the exchange in progress, and the connection with it, so that the peer sees that it is not complete."""
+        if self._exchange is None:
+            return  # its end was handed over
         self._end_exchange(error)
         transport = self._transport
         if transport is None or self._closing:

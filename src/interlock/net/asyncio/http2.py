@@ -9,7 +9,14 @@ import asyncio
 from typing import Final, cast
 
 from interlock.h2.errors import code_name
-from interlock.h2.events import GoAway, RequestRefused, SettingsAcknowledged, StreamReset
+from interlock.h2.events import (
+    GoAway,
+    RequestRefused,
+    SettingsAcknowledged,
+    SettingsChanged,
+    StreamReset,
+    WindowUpdated,
+)
 from interlock.http.errors import RemoteProtocolError
 from interlock.http.events import ConnectionClosed, Data, EndOfMessage, Request
 from interlock.http.sentinels import NEED_DATA
@@ -61,10 +68,13 @@ class HTTP2Protocol(HTTP2Sender):
 
     def data_received(self, data: bytes) -> None:
         """Octets from the peer."""
+        if self._promised:
+            self._flush()  # before other windows open
         if self._closing:
             return  # read and dropped while we linger
         connection = self.connection
         now = self._loop.time()
+        self._look_at_transport()
         connection.refill(now - self._now)
         self._now = now
         connection.receive_data(data)
@@ -132,7 +142,7 @@ class HTTP2Protocol(HTTP2Sender):
         self._flush()
         if not self.write_paused:
             for exchange in list(self._exchanges.values()):
-                if not exchange.pending:
+                if not exchange.pending and not exchange.over:
                     self._wake(exchange)
 
     def machines(self, stream_id: int) -> dict[str, str]:
@@ -158,6 +168,8 @@ class HTTP2Protocol(HTTP2Sender):
                     self._take_data(cast(Data, event))
                 elif kind is EndOfMessage:
                     self._end_request(cast(EndOfMessage, event))
+                elif kind is WindowUpdated or kind is SettingsChanged:
+                    self._windows_changed()
                 elif kind is StreamReset:
                     self._stream_reset(cast(StreamReset, event))
                 elif kind is RequestRefused:
@@ -175,7 +187,7 @@ class HTTP2Protocol(HTTP2Sender):
 
     def _begin_exchange(self, request: Request) -> None:
         stream_id = self._last_stream = request.stream_id
-        if request.method == b"CONNECT":
+        if request.method == b"CONNECT" and request.protocol != b"websocket":
             self._answer(stream_id, RemoteProtocolError("CONNECT is for proxies (RFC 9110 §9.3.6)", 501), request)
             return
         if request.scheme.lower() not in _SCHEMES:
@@ -191,7 +203,7 @@ class HTTP2Protocol(HTTP2Sender):
     def _take_data(self, event: Data) -> None:
         octets = len(event.data)
         exchange = self._exchanges.get(event.stream_id)
-        if exchange is None or exchange.handler is None:
+        if exchange is None or exchange.over:
             self.connection.consumed(event.stream_id, octets)  # nobody wants it
             return
         exchange.unread += octets
@@ -199,12 +211,13 @@ class HTTP2Protocol(HTTP2Sender):
         if exchange.body_wait is not None:
             exchange.body_wait.progress(octets - exchange.partial, self._now)
             exchange.partial = 0
-        exchange.handler.data_received(event.data)
+        if exchange.handler is not None:
+            exchange.handler.data_received(event.data)
 
     def _end_request(self, event: EndOfMessage) -> None:
         exchange = self._waits.receiving.pop(event.stream_id, None)
         self._waits.unwanted.pop(event.stream_id, None)
-        if exchange is not None and exchange.handler is not None:
+        if exchange is not None and exchange.handler is not None and not exchange.over:
             exchange.expecting = False
             exchange.handler.end_received(event.headers)
 

@@ -25,6 +25,11 @@ from interlock.net.refusal import refusal
 
 __all__ = ["HTTP2Sender"]
 
+#: What the head of a response is taken to be, in octets, where it is foreseen what the transport will take.
+_HEAD: Final = 256
+#: More octets than a transport takes at once.
+_UNKNOWN: Final = 1 << 40
+
 
 class HTTP2Sender:
     """What :class:`~interlock.net.asyncio.http2.HTTP2Protocol` has of a connection to send on it, and to end it."""
@@ -32,9 +37,12 @@ class HTTP2Sender:
     __slots__ = (
         "_answered",
         "_begun_paused",
+        "_buffered",
         "_closing",
+        "_due",
         "_exchanges",
         "_flush_due",
+        "_heads_due",
         "_high_water",
         "_ip",
         "_last_stream",
@@ -43,6 +51,7 @@ class HTTP2Sender:
         "_peer",
         "_peer_closed",
         "_peer_left",
+        "_promised",
         "_read_paused",
         "_registry",
         "_transport",
@@ -55,7 +64,9 @@ class HTTP2Sender:
     def __init__(self, registry: ConnectionRegistry, loop: asyncio.AbstractEventLoop) -> None:
         self._registry: Final = registry
         self._loop: Final = loop
-        self.connection: Final = Connection(SERVER, limits=registry.limits, hold=True)
+        self.connection: Final = Connection(
+            SERVER, limits=registry.limits, hold=True, extended_connect=registry.websocket
+        )
         self._transport: asyncio.Transport | None = None
         self._peer = PeerInfo("http", None, None)
         self._ip = ""
@@ -66,6 +77,14 @@ class HTTP2Sender:
         #: The highest stream with a request.
         self._last_stream = 0
         self._flush_due = False
+        #: Octets of content that wait for the next flush, without those that windows held at the last one; and about as
+        #: many of heads.
+        self._due = 0
+        self._heads_due = 0
+        #: Whether the next flush has to hand over all that waits for it, since nobody waits for some of that.
+        self._promised = False
+        #: Octets that the transport had when it was last looked at, which are less now, since only a flush adds to them.
+        self._buffered = 0
         #: Whether more than the high-water mark waits in the transport.
         self.write_paused = False
         #: Requests that have begun since then; reading pauses when they are as many as may be open at a time.
@@ -91,11 +110,14 @@ class HTTP2Sender:
         stream_id = exchange.stream_id
         ended = False
         for event in events:
-            connection.queue(event, stream_id)
             kind = type(event)
+            octets = len(cast(Data, event).data) if kind is Data else 0
+            if self._promised and octets and not self.takes(stream_id, octets):
+                self._flush()  # before it takes the room of others
+            connection.queue(event, stream_id)
             if kind is Data:
-                octets = len(cast(Data, event).data)
                 exchange.octets_sent += octets
+                self._due += octets
                 if not connection.writable(stream_id):
                     if not exchange.pending:
                         self._unsent += 1
@@ -105,15 +127,45 @@ class HTTP2Sender:
             elif kind is Response:
                 exchange.status = cast(Response, event).status_code
                 exchange.expecting = False
+                exchange.tunnel = exchange.request.method == b"CONNECT" and exchange.status < 300
+                self._heads_due += _HEAD
             elif kind is InformationalResponse and cast(InformationalResponse, event).status_code == 100:
                 exchange.expecting = False
         self._flush_soon()
         if ended:
-            exchange.close()
+            exchange.over = True
+            if not self.write_paused and (not exchange.pending or self.takes(stream_id, 0)):
+                exchange.handler = None  # it need not wait
+                self._promised = True
             if exchange.unread:
                 connection.consumed(stream_id, exchange.unread)
         elif stream_id in self._waits.receiving:
             self._waits.watch_body(exchange)  # a client that waited for 100 (Continue) has to go on now
+
+    def takes(self, stream_id: int, octets: int) -> bool:
+        """Whether a stream's next flush leaves nothing of it, with so many octets more, and a head before them.
+
+        Any thread may ask: it is looked at, and nothing changes.
+        """
+        stream = self.connection._streams.get(stream_id)
+        if stream is None or self.write_paused or self._closing:
+            return False
+        due = self._due + octets
+        heads = self._heads_due + _HEAD if octets else self._heads_due
+        return (
+            due <= self.connection._output.window.available
+            and due + heads <= self._high_water - self._buffered
+            and stream.pending_octets + octets <= stream.send.available
+        )
+
+    def _windows_changed(self) -> None:
+        """What the peer's windows held may leave with the next flush, and take the room of others."""
+        if self._unsent or self._answered:
+            self._due = _UNKNOWN
+
+    def _look_at_transport(self) -> None:
+        if self._transport is not None:
+            self._buffered = self._transport.get_write_buffer_size()
 
     def _flush_soon(self) -> None:
         if not self._flush_due:
@@ -122,14 +174,16 @@ class HTTP2Sender:
 
     def _flush(self) -> None:
         """Hand to the transport what may be sent, as far as it takes it, and go on with those whose turn this was."""
-        self._flush_due = False
+        self._flush_due = self._promised = False
         transport = self._transport
         if transport is None or self._closing or transport.is_closing():
             return
         connection = self.connection
         while not self.write_paused:
-            octets = connection.data_to_send(max(1024, self._high_water - transport.get_write_buffer_size()))
+            self._look_at_transport()
+            octets = connection.data_to_send(max(1024, self._high_water - self._buffered))
             if not octets:
+                self._due = self._heads_due = 0
                 break
             transport.write(octets)
             for stream_id in connection.take_released():
@@ -177,7 +231,7 @@ class HTTP2Sender:
         if exchange.stream_id in self._waits.receiving:
             self._cut_request(exchange.stream_id)
         self._forget(exchange)
-        exchange.report("")
+        exchange.complete()
 
     def _cut_request(self, stream_id: int) -> None:
         """The response is complete: what is left of the request is not wanted any more (RFC 9113 §8.1)."""
@@ -217,9 +271,13 @@ class HTTP2Sender:
 
     def _queue_refusal(self, stream_id: int, error: RemoteProtocolError, method: bytes) -> int:
         self._registry.log.debug("refused %s on stream %d: %s", self._ip or "a client", stream_id, error)
+        if self._promised:
+            self._flush()
         events, octets = refusal(error, method, self._registry.add_defaults, close=False)
         for event in events:
             self.connection.queue(event, stream_id)
+        self._due += octets
+        self._heads_due += _HEAD
         self._answered.add(stream_id)
         self._wait_for_request()
         self._flush_soon()
@@ -237,14 +295,8 @@ class HTTP2Sender:
 
     def _end_exchange(self, exchange: StreamExchange, error: str) -> None:
         """The exchange cannot be completed."""
-        handler = exchange.handler
-        exchange.close(error)
         self._forget(exchange)
-        if exchange.drained is not None and not exchange.drained.done():
-            exchange.drained.set_exception(Disconnected(error))
-        exchange.report(error)
-        if handler is not None:
-            handler.connection_lost(error)
+        exchange.fail(error)
         self._flush_soon()
 
     def _end_all(self, error: str) -> None:
@@ -306,6 +358,8 @@ class HTTP2Sender:
         self._leaving = True
         self.connection.shutdown()
         self._waits.idle.end()
+        for exchange in list(self._exchanges.values()):
+            exchange.leave()
         if self._registry.timeouts.linger:
             self._waits.leave.begin(deadlines.LEAVING, self._loop.time())
             self._waits.arm()
