@@ -310,11 +310,7 @@ def _refuse_reserved(headers: Headers) -> None:
 
 def _has_token(headers: Headers, name: bytes, token: bytes) -> bool:
     """Whether the list that the fields called ``name`` make has ``token``, which is in lower case."""
-    for value in headers.get_all(name):
-        lower = value.lower()
-        if lower == token or token in comma_list(lower):
-            return True
-    return False
+    return any(token in comma_list(value.lower()) for value in headers.get_all(name))
 
 
 def _is_key(key: bytes) -> bool:
