@@ -45,8 +45,10 @@ __all__ = ["Receiver"]
 
 #: Pieces of a message that are shorter are joined as they come, so that many tiny ones take no more room than one.
 _SMALL: Final = 4096
-#: A compressed message may be longer than what it inflates to, by so little (RFC 1951 §3.2.4).
+#: A compressed message may be longer than what it inflates to, by so little (RFC 1951 §3.2.4), and by so much for each
+#: frame, if everything was flushed for it (RFC 7692 §7.2.1).
 _INCOMPRESSIBLE: Final = 1024
+_FLUSHED: Final = 16
 
 _UTF8: Final = getincrementaldecoder("utf-8")
 
@@ -74,14 +76,21 @@ class Receiver(Output):
         # the message that is being read
         self._text = False
         self._deflated = False
+        #: Octets of it after inflation, octets that its frames have declared, and frames.
         self._size = 0
+        self._declared = 0
         self._frames = 0
         self._parts: Final[list[Any]] = []
         self._decoder: IncrementalDecoder | None = None
         self._inflater: Decompressor | None = None
         # pings and pongs that they may still send for nothing
-        self._glitches: float = limits.glitches
+        self._glitches = float(limits.glitches)
         self._refilled = 0.0
+
+    @property
+    def in_frame(self) -> bool:
+        """Whether a data frame of the other end is under way, which no control frame can overtake (RFC 6455 §5.4)."""
+        return self._in_frame
 
     # -- receiving
 
@@ -178,17 +187,18 @@ class Receiver(Output):
             self._text = opcode == TEXT
             self._deflated = first & RSV1 != 0
             self._size = 0
+            self._declared = 0
             self._frames = 0
         self._frames += 1
         if self._frames > self._most_frames:
             raise LocalProtocolError(f"a message of more than {self._most_frames} frames (RFC 6455 §10.4)", TOO_BIG)
         most = self._most
         if self._deflated:
-            most += (most >> 8) + _INCOMPRESSIBLE
-            self._final = final
-        elif self._size + length > most:
+            most += (most >> 8) + _INCOMPRESSIBLE + self._frames * _FLUSHED
+        self._declared += length
+        if self._declared > most:
             raise LocalProtocolError(f"a message of more than {most} octets (RFC 6455 §10.4)", TOO_BIG)
-        elif final and not within and begin + length <= len(octets):  # all of a message: nothing to be kept
+        if final and not within and not self._deflated and begin + length <= len(octets):  # nothing has to be kept
             self._at = begin + length
             payload = octets[begin : begin + length]
             if not self._client:
@@ -196,8 +206,6 @@ class Receiver(Output):
             if self._glitches < self._most_glitches:
                 self._glitches += 1
             return Message(_decoded(payload) if self._text else payload)
-        if length > most:
-            raise LocalProtocolError(f"a message of more than {most} octets (RFC 6455 §10.4)", TOO_BIG)
         self._at = begin
         self._in_frame = True
         self._left = length
@@ -235,6 +243,8 @@ class Receiver(Output):
 
     def _piece(self, chunk: bytes, last: bool) -> Any:
         """A piece of a message: as an event, or kept until there is one."""
+        if last:
+            self._earn()
         text = ""
         if self._text:
             decoder = self._decoder
@@ -252,7 +262,6 @@ class Receiver(Output):
             return Message(chunk, last) if chunk or last else None
         parts = self._parts
         if last and not parts:
-            self._earn()
             return Message(text if self._text else chunk)
         if chunk:
             if parts and len(chunk) < _SMALL and type(parts[-1]) is bytearray and len(parts[-1]) < _SMALL:
@@ -263,7 +272,6 @@ class Receiver(Output):
             return None
         content = b"".join(parts)
         parts.clear()
-        self._earn()
         return Message(content.decode() if self._text else content)
 
     def _control(self, opcode: int, payload: bytes) -> Event:
