@@ -7,6 +7,7 @@ from tests.h2 import raw_frames as raw
 from tests.h2.raw_frames import Field, Frame
 
 from interlock.h2 import CLIENT, NEED_DATA, SERVER, Connection, Data, EndOfMessage, Request, Response
+from interlock.h2.messages import mark
 
 PSEUDO: list[Field] = [(":method", "GET"), (":scheme", "https"), (":path", "/"), (":authority", "a")]
 
@@ -93,3 +94,8 @@ def client(*settings: tuple[int, int], **options: Any) -> Engine:
 
 def server(*settings: tuple[int, int], **options: Any) -> Engine:
     return Engine(SERVER, *settings, **options)
+
+
+def marked(fields: list[tuple[bytes, bytes]]) -> list[tuple[tuple[bytes, bytes], int]]:
+    """What a decoder gives beside ``fields``: those that have a mark, with it."""
+    return [(field, kind) for field in fields if (kind := mark(*field))]

@@ -4,6 +4,7 @@ test_messages_and_h2.py asks the h2 library for a second opinion; conformance/ s
 """
 
 import pytest
+from tests.h2.engine import marked
 
 from interlock.h2 import InformationalResponse, LocalProtocolError, Request, Response
 from interlock.h2.errors import StreamFault
@@ -27,7 +28,15 @@ MANY = 100
 
 
 def request(fields: Fields, *, extended: bool = False) -> Request:
-    return read_request(list(fields), 1, Limits(fields=MANY), extended)
+    return read_request(list(fields), marked(fields), 1, Limits(fields=MANY), extended)
+
+
+def response(fields: Fields, stream_id: int = 1) -> InformationalResponse | Response:
+    return read_response(fields, marked(fields), stream_id)
+
+
+def trailers(fields: Fields) -> Headers:
+    return read_trailers(list(fields), marked(fields))
 
 
 def changed(fields: Fields, **pseudo: str | None) -> Fields:
@@ -253,9 +262,9 @@ def test_a_field(field: tuple[bytes, bytes], place: int) -> None:  # §8.2
     fields.insert(place, field)
     for read in (
         lambda: request([*GET, *fields]),
-        lambda: read_response([(b":status", b"200"), *fields], 1),
-        lambda: read_response([(b":status", b"103"), *fields], 1),
-        lambda: read_trailers(list(fields)),
+        lambda: response([(b":status", b"200"), *fields]),
+        lambda: response([(b":status", b"103"), *fields]),
+        lambda: trailers(fields),
     ):
         if FIELDS[field]:
             read()
@@ -268,7 +277,7 @@ def test_a_field(field: tuple[bytes, bytes], place: int) -> None:  # §8.2
 def test_te_says_that_trailers_are_welcome(value: bytes) -> None:  # §8.2.2
     assert request([*GET, (b"te", value)]).headers.get(b"te") == value
     with pytest.raises(StreamFault):
-        read_trailers([(b"te", value)])
+        trailers([(b"te", value)])
 
 
 # -- responses and trailers
@@ -276,14 +285,14 @@ def test_te_says_that_trailers_are_welcome(value: bytes) -> None:  # §8.2.2
 
 @pytest.mark.parametrize(("status", "kind"), [(b"100", InformationalResponse), (b"199", InformationalResponse)])
 def test_an_interim_response(status: bytes, kind: type) -> None:
-    event = read_response([(b":status", status), (b"link", b"x")], 3)
+    event = response([(b":status", status), (b"link", b"x")], 3)
     assert type(event) is kind
     assert (event.status_code, event.stream_id, list(event.headers)) == (int(status), 3, [(b"link", b"x")])
 
 
 @pytest.mark.parametrize("status", [b"200", b"204", b"599", b"999"])
 def test_a_final_response(status: bytes) -> None:
-    event = read_response([(b":status", status)], 3)
+    event = response([(b":status", status)], 3)
     assert type(event) is Response
     assert (event.status_code, event.reason) == (int(status), b"")
 
@@ -303,12 +312,12 @@ def test_a_final_response(status: bytes) -> None:
 )
 def test_a_malformed_response(fields: Fields) -> None:  # §8.3.2, §8.6
     with pytest.raises(StreamFault):
-        read_response(fields, 1)
+        response(fields)
 
 
 def test_trailers() -> None:
-    assert list(read_trailers([(b"x", b"y")])) == [(b"x", b"y")]
-    assert list(read_trailers([])) == []
+    assert list(trailers([(b"x", b"y")])) == [(b"x", b"y")]
+    assert list(trailers([])) == []
 
 
 # -- to be sent

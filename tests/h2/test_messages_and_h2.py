@@ -4,6 +4,7 @@ from h2.exceptions import ProtocolError
 from h2.utilities import HeaderValidationFlags, validate_headers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.h2.engine import marked
 
 from interlock.h2.errors import StreamFault
 from interlock.h2.messages import read_request, read_response, read_trailers
@@ -117,7 +118,7 @@ def agree(refused: str, taken_by_h2: bool) -> None:
 @EXAMPLES
 @given(heads(), regular)
 def test_requests(head: Fields, fields: Fields) -> None:
-    refused = why_refused(read_request, [*head, *fields], 1, Limits(), True)
+    refused = why_refused(read_request, [*head, *fields], marked([*head, *fields]), 1, Limits(), True)
     if not refused and (b":scheme", b"urn") in head:  # h2 wants an authority whatever the scheme is (RFC 9113 §8.3.1)
         fields = [*(field for field in fields if field[0] != b"host"), (b"host", dict(head).get(b":authority", b"a"))]
     agree(refused, h2_takes([*head, *fields]))
@@ -126,10 +127,11 @@ def test_requests(head: Fields, fields: Fields) -> None:
 @EXAMPLES
 @given(st.one_of(st.just([(b":status", b"200")]), st.just([(b":status", b"103")]), pseudo), regular)
 def test_responses(head: Fields, fields: Fields) -> None:
-    agree(why_refused(read_response, [*head, *fields], 1), h2_takes([*head, *fields], response=True))
+    refused = why_refused(read_response, [*head, *fields], marked([*head, *fields]), 1)
+    agree(refused, h2_takes([*head, *fields], response=True))
 
 
 @EXAMPLES
 @given(regular)
 def test_trailers(fields: Fields) -> None:
-    agree(why_refused(read_trailers, list(fields)), h2_takes(fields, trailer=True))
+    agree(why_refused(read_trailers, list(fields), marked(fields)), h2_takes(fields, trailer=True))

@@ -28,6 +28,7 @@ from interlock.h2.errors import ConnectionFault, StreamFault
 from interlock.h2.events import StreamReset
 from interlock.h2.flow import GrowthBudget, ReceiveWindow
 from interlock.h2.hpack import Decoder
+from interlock.h2.messages import mark
 from interlock.h2.output import Output
 from interlock.h2.stream import Stream
 from interlock.h2.tables import CONNECTION, STREAM
@@ -121,7 +122,7 @@ class Core:
         #: The last stream that our GOAWAY has named.
         self._last_named = frames.LARGEST
         self._output: Final = Output(limits.header_table)
-        self._decoder: Final = Decoder(frames.DEFAULT_HEADER_TABLE, limits.head, limits.head // 32 + 1)
+        self._decoder: Final = Decoder(frames.DEFAULT_HEADER_TABLE, limits.head, limits.head // 32 + 1, mark)
         self._budget: Final = Budget(limits.glitches, limits.glitches_rate)
         self._growth: Final = GrowthBudget(limits.window_ceiling)
         #: Octets of a stream's window, and the connection's window: as large as all streams' together may get, so that

@@ -309,7 +309,7 @@ class Receiver(Control):
         target = self._remote(stream.joint, REMOTE_TRAILERS)
         if self._decoder.overflow or len(fields) > self.limits.fields:
             raise StreamFault(errors.PROTOCOL_ERROR, "trailers beyond our limits (RFC 9113 §10.5.1)", 431)
-        trailers = read_trailers(fields)
+        trailers = read_trailers(fields, self._decoder.marked)
         if stream.receive.remaining > 0:
             raise StreamFault(errors.PROTOCOL_ERROR, "content that its Content-Length belies (RFC 9113 §8.1.1)")
         stream.joint = target
@@ -368,7 +368,7 @@ class Receiver(Control):
                 self._refuse_request(stream, end, 431, "a head beyond our limits (RFC 9113 §10.5.1)")
                 return
             try:
-                request = read_request(fields, stream_id, self.limits, self._extended_connect)
+                request = read_request(fields, decoder.marked, stream_id, self.limits, self._extended_connect)
             except StreamFault as fault:
                 if fault.error_status_hint == 400:
                     raise
@@ -431,7 +431,7 @@ class Receiver(Control):
     def _read_response_head(self, stream: Stream, end: bool, fields: list[Any]) -> None:
         if self._decoder.overflow or len(fields) > self.limits.fields:
             raise StreamFault(errors.PROTOCOL_ERROR, "a head beyond our limits (RFC 9113 §10.5.1)")
-        head = read_response(fields, stream.id)
+        head = read_response(fields, self._decoder.marked, stream.id)
         if isinstance(head, InformationalResponse):
             if end:
                 raise StreamFault(errors.PROTOCOL_ERROR, "an informational response that ends (RFC 9113 §8.1)")

@@ -43,7 +43,7 @@ def fields(text: str) -> Fields:
 
 def table_of(decoder: Decoder) -> Fields:
     """The dynamic table, newest entry first."""
-    return decoder._table[:-61][::-1]
+    return [field for field, _ in decoder._table[:-61]][::-1]
 
 
 # -- the RFC's examples: (block, fields, the table's size behind it)

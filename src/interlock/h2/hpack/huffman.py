@@ -103,6 +103,19 @@ def _steps(tree: list[int]) -> tuple[bytes, bytes, bytes]:
     return bytes(following), bytes(emitted), bytes(marks)
 
 
+def _octet_steps() -> tuple[bytes, bytes]:
+    """For each state and each octet, at 256 * state + octet: the next state, and 1 if there is no way on."""
+    following: list[bytes] = []
+    fails: list[bytes] = []
+    fail = bytes(mark & _FAIL != 0 for mark in range(_EMIT + _FAIL + 1)).ljust(0x100, b"\0")
+    marks = _MARKS.translate(fail)
+    for at in range(_NODES * 16):
+        row = 16 * _FOLLOWING[at]
+        following.append(_FOLLOWING[row : row + 16])
+        fails.append(b"\1" * 16 if marks[at] else marks[row : row + 16])
+    return b"".join(following), b"".join(fails)
+
+
 def _ends(tree: list[int]) -> bytes:
     """For each state: 1 if a string may end there, for padding is up to seven bits of ones (RFC 7541 §5.2)."""
     ends = bytearray(_NODES)
@@ -121,13 +134,21 @@ _STEPS: Final = _steps(_TREE)
 _FOLLOWING: Final = _STEPS[0]
 _EMITTED: Final = _STEPS[1]
 _MARKS: Final = _STEPS[2]
+_OCTET_STEPS: Final = _octet_steps()
+_NEXT: Final = _OCTET_STEPS[0]
+_FAILS: Final = _OCTET_STEPS[1]
 _ENDS: Final = _ends(_TREE)
+#: So many octets are decoded before what they say is put together: a long string takes little more than itself.
+_PIECE: Final = 1024
 #: The codes as digits.
 _DIGITS: Final = [f"{code:0{length}b}" for code, length in zip(_CODES, _LENGTHS, strict=True)]
 
-#: For each state, and for the failure behind them: for each octet what to emit, and the row of the next state.  A row is
-#: empty until it is needed: few are.
+#: For each state: for each octet what to emit, as a string of up to two characters, one for each octet.  A row is empty
+#: until it is needed: few are.
+_CHUNKS: Final[list[list[Any]]] = [[] for _ in range(_NODES)]
+#: For each state, and for the failure behind them: for each octet what to emit, and the row of the next state; likewise.
 _ROWS: Final[list[list[Any]]] = [[] for _ in range(_NODES + 1)]
+_ROWS[_NODES] += [(b"", _ROWS[_NODES])] * 0x100
 #: The rows in which a string may end.
 _END_ROWS: Final = frozenset(id(row) for row, end in zip(_ROWS, _ENDS, strict=False) if end)
 
@@ -183,6 +204,18 @@ def _encode_loop(octets: bytes) -> bytes:
     return bytes(out)
 
 
+def _chunks(state: int) -> list[Any]:
+    """The row of a state in :data:`_CHUNKS`."""
+    row = _CHUNKS[state]
+    if not row:
+        for octet in range(0x100):
+            first = 16 * state + (octet >> 4)
+            second = 16 * _FOLLOWING[first] + (octet & 0x0F)
+            chunk = chr(_EMITTED[first]) if _MARKS[first] & _EMIT else ""
+            row.append(chunk + chr(_EMITTED[second]) if _MARKS[second] & _EMIT else chunk)
+    return row
+
+
 def _decode_bulk(octets: bytes) -> bytes:
     while True:
         row = _ROWS[0]
@@ -204,49 +237,41 @@ def _fill(row: list[Any]) -> None:
     state = 0
     while _ROWS[state] is not row:
         state += 1
-    steps: list[Any] = []
-    for octet in range(0x100):
-        chunk = b""
-        node = state
-        for bits in (octet >> 4, octet & 0x0F):
-            if node < _NODES:
-                at = 16 * node + bits
-                if _MARKS[at] & _EMIT:
-                    chunk += _EMITTED[at : at + 1]
-                node = _NODES if _MARKS[at] & _FAIL else _FOLLOWING[at]
-        steps.append((chunk, _ROWS[node]))
-    row[:] = steps
+    first = 0x100 * state
+    row[:] = [
+        (chunk.encode("latin-1"), _ROWS[_NODES if _FAILS[at] else _NEXT[at]])
+        for at, chunk in enumerate(_chunks(state), first)
+    ]
 
 
 def _decode_loop(octets: bytes) -> bytes:
-    following = _FOLLOWING
-    emitted = _EMITTED
-    marks = _MARKS
-    out = bytearray()
-    word: i64 = 0
-    held: i64 = 0
+    rows = _CHUNKS
+    following = _NEXT
+    fails = _FAILS
+    pieces: list[Any] = []
     state: i64 = 0
     at: i64 = 0
-    end: i64 = 2 * len(octets)
+    end: i64 = len(octets)
     while at < end:
-        octet: i64 = octets[at >> 1]
-        step: i64 = 16 * state + (octet & 0x0F if at & 1 else octet >> 4)
-        at += 1
-        mark: i64 = marks[step]
-        if mark:
-            if mark & _FAIL:
+        left: i64 = min(end - at, _PIECE)
+        chunks: list[Any] = [""] * left
+        place: i64 = 0
+        while place < left:
+            octet: i64 = octets[at]
+            step: i64 = 0x100 * state + octet
+            if fails[step]:
                 raise _bad_code()
-            word = (word << 8) | emitted[step]
-            held += 1
-            if held == 7:
-                out += int(word).to_bytes(7, "big")
-                word = 0
-                held = 0
-        state = following[step]
+            row = rows[state]
+            if not row:
+                row = _chunks(state)
+            chunks[place] = row[octet]
+            state = following[step]
+            at += 1
+            place += 1
+        pieces.append("".join(chunks))
     if not _ENDS[state]:
         raise _bad_code()
-    out += int(word).to_bytes(held, "big")
-    return bytes(out)
+    return "".join(pieces).encode("latin-1")
 
 
 def _bad_code() -> HPACKError:
