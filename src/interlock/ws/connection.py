@@ -97,6 +97,11 @@ class Connection(Receiver):
         return "closing" if duties & CLOSING_TIMER else "opening" if duties & OPENING_TIMER else ""
 
     @property
+    def in_frame(self) -> bool:
+        """Whether a data frame of the other end is under way, which no control frame can overtake (RFC 6455 §5.4)."""
+        return self._in_frame
+
+    @property
     def trailing_data(self) -> tuple[bytes, bool]:
         """What was received and belongs to no frame of this connection, and whether the byte stream ended behind it."""
         self._join()

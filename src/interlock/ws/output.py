@@ -22,6 +22,7 @@ from interlock.ws.codes import (
     OVER,
     PING,
     PONG,
+    READ,
     SEND_CLOSE,
     SERVER_DUTIES,
     SERVER_WITHIN,
@@ -106,6 +107,11 @@ class Output:
     def writable(self) -> bool:
         """Whether messages can be sent."""
         return TABLE[self._joint * N + self._ours + PING] >= 0
+
+    @property
+    def readable(self) -> bool:
+        """Whether the other end can still send what is for the application: messages, pings, its Close."""
+        return self._duties[self._joint] & READ != 0
 
     @property
     def over(self) -> bool:
