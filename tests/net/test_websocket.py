@@ -67,6 +67,15 @@ def test_before_the_beginning_and_after_the_end_nothing_is_due() -> None:
     assert keep.answered(b"one", 122) == []
 
 
+def test_when_no_more_are_sent_pongs_can_still_come() -> None:
+    keep = pings()
+    keep.sent(b"one", 101, "first")
+    keep.probe(120)
+    keep.stop()
+    assert keep.deadline() == NEVER
+    assert keep.answered(b"one", 122) == [("first", 21)]
+
+
 def test_time_in_which_the_peer_is_kept_from_answering_does_not_count() -> None:
     keep = pings()
     keep.probe(120)

@@ -49,10 +49,14 @@ class Pings(Generic[_Waiter]):
         self._running = self._interval > 0
         self._next = now + self._interval
 
-    def end(self) -> list[_Waiter]:
-        """There will be no more pings or pongs.  Returns those who wait for one, and never will get it."""
+    def stop(self) -> None:
+        """No more pings are sent.  Pongs may still come, but none has to."""
         self._running = False
         self._probe = None
+
+    def end(self) -> list[_Waiter]:
+        """There will be no more pings or pongs.  Returns those who wait for one, and never will get it."""
+        self.stop()
         waiters = [waiter for _, waiter in self._waiting.values() if waiter is not None]
         self._waiting.clear()
         return waiters
