@@ -87,11 +87,6 @@ class Receiver(Output):
         self._glitches = float(limits.glitches)
         self._refilled = 0.0
 
-    @property
-    def in_frame(self) -> bool:
-        """Whether a data frame of the other end is under way, which no control frame can overtake (RFC 6455 §5.4)."""
-        return self._in_frame
-
     # -- receiving
 
     def receive_data(self, data: bytes) -> None:
