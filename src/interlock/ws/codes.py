@@ -40,8 +40,12 @@ SERVER_WITHIN: Final = [SYSTEM.state(j, "server_message") == "WITHIN" for j in _
 CONNECTING: Final = [SYSTEM.state(j, "handshake") == "CONNECTING" for j in _JOINTS]
 ACCEPTED: Final = [SYSTEM.state(j, "handshake") == "ACCEPTED" for j in _JOINTS]
 _OVER: Final = ("CLOSED", "FAILED", "LOST")
-#: Per joint state: whether neither end will send anything more of WebSocket.
-OVER: Final = [SYSTEM.state(j, "client") in _OVER and SYSTEM.state(j, "server") in _OVER for j in _JOINTS]
+#: Per joint state: whether neither end will send anything of WebSocket any more.
+OVER: Final = [
+    SYSTEM.state(j, "handshake") in {"REJECTED", "ABANDONED"}
+    or (SYSTEM.state(j, "client") in _OVER and SYSTEM.state(j, "server") in _OVER)
+    for j in _JOINTS
+]
 
 # What an end owes, as bits.
 READ: Final = 1

@@ -120,7 +120,7 @@ class Output:
 
     @property
     def close_code(self) -> int | None:
-        """The WebSocket Connection Close Code (RFC 6455 §7.1.5); None as long as no end has ended."""
+        """The WebSocket Connection Close Code (RFC 6455 §7.1.5); None until the other end's Close, or :attr:`over`."""
         if self.remote_close is not None:
             return self.remote_close.code
         return ABNORMAL if OVER[self._joint] else None
