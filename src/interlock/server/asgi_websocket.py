@@ -111,6 +111,14 @@ class _ExchangeLink:
     def end_stream(self) -> None:
         self.ended = True
         self._send(_END)
+        if self._exchange.writable:
+            self.over()
+
+    def over(self) -> None:
+        """Nothing more can come of the exchange: the session is told, and neither keeps the other."""
+        session, self.session = self.session, None
+        if session is not None:
+            session.connection_lost(None)
 
     def close(self) -> None:
         if not self.ended:
@@ -204,17 +212,17 @@ class WebSocketHandler:
 
     def connection_lost(self, reason: str) -> None:
         self.exchange = None
-        if self._session is not None:
-            self._session.connection_lost(None)
+        if self._link is not None:
+            self._link.over()
         else:
             self._lose(reason)
 
     def writable(self) -> None:
-        if self._session is None:
+        if self._session is None or self._link is None:
             self._wake()
-        elif self._link is not None and self._link.ended:
+        elif self._link.ended:
             self.exchange = None
-            self._session.connection_lost(None)  # nothing more can come of it
+            self._link.over()
         else:
             self._session.resume_writing()
 

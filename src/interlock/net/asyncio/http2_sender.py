@@ -128,6 +128,8 @@ class HTTP2Sender:
                 exchange.status = cast(Response, event).status_code
                 exchange.expecting = False
                 exchange.tunnel = exchange.request.method == b"CONNECT" and exchange.status < 300
+                if self._leaving:
+                    self._loop.call_soon(exchange.leave)
                 self._heads_due += _HEAD
             elif kind is InformationalResponse and cast(InformationalResponse, event).status_code == 100:
                 exchange.expecting = False
@@ -285,7 +287,7 @@ class HTTP2Sender:
 
     def break_off(self, exchange: StreamExchange, error: str) -> None:
         """Reset the stream of ``exchange``, so that the peer sees that it is not complete.  The connection goes on."""
-        self._break_stream(exchange, error, INTERNAL_ERROR)
+        self._break_stream(exchange, error, CANCEL if exchange.tunnel else INTERNAL_ERROR)  # RFC 8441 §5
 
     def _break_stream(self, exchange: StreamExchange, error: str, code: int) -> None:
         if not self._closing:

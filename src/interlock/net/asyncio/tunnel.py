@@ -48,7 +48,7 @@ class TunnelProtocol:
         self._ended = False
         #: Whether the peer has closed its own.
         self._peer_ended = False
-        #: Whether more than the high-water mark waits to be sent.
+        #: Whether more than the high-water mark waits to be sent; and once our side is closed, that it is not all over.
         self.write_paused = False
 
     @property
@@ -116,6 +116,8 @@ class TunnelProtocol:
 
     def resume_writing(self) -> None:
         """What waits to be sent has fallen below the low-water mark."""
+        if self._ended:
+            return  # who sends nothing more waits for the end
         self.write_paused = False
         if self._exchange.handler is not None:
             self._exchange.handler.writable()
@@ -129,7 +131,7 @@ class TunnelProtocol:
                 exchange.octets_sent += len(event.data)
                 self._transport.write(event.data)
             elif type(event) is EndOfMessage:
-                self._ended = True
+                self._ended = self.write_paused = True
                 if self._peer_ended or self._transport.is_closing() or not half_close(self._transport):
                     self._transport.close()
             else:

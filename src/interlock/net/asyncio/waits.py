@@ -73,8 +73,8 @@ class Waits:
 
     def watch_body(self, exchange: StreamExchange) -> None:
         """Wait for more of a request's content, for as long as the peer can go on sending it."""
-        if exchange.expecting or exchange.over or exchange.tunnel:
-            return  # it waits for us, or nobody for it, or it is no content
+        if exchange.expecting or exchange.over or exchange.request.method == b"CONNECT":
+            return  # it waits for us, or nobody for it, or it is no content, be the tunnel there or still to come
         connection = self._connection
         wait = exchange.body_wait
         now = self._loop.time()
