@@ -558,6 +558,22 @@ def test_our_own_window_is_12_bits_unless_told(client: bool) -> None:
     assert len(Compressor(Agreed(), client, far).compress(noise + noise, True)) < 6000 < len(payload)
 
 
+@pytest.mark.parametrize("client", [False, True])
+@pytest.mark.parametrize("bits", [8, 9, 12, 14])
+def test_a_peer_looks_back_no_further_than_was_agreed_on(bits: int, client: bool) -> None:
+    noise = random.Random(0).randbytes((1 << bits) + 300)
+    deflater = zlib.compressobj(wbits=-15)
+    payloads = [(deflater.compress(noise[:end]) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4] for end in (None, 64)]
+    agreed = Agreed(False, False, *((bits, 15) if client else (15, bits)))
+    decompressor = Decompressor(agreed, client)
+    assert inflated(payloads[0], decompressor=decompressor) == noise
+    with pytest.raises(LocalProtocolError) as caught:
+        inflated(payloads[1], decompressor=decompressor)
+    assert caught.value.error_status_hint == 1007
+    decompressor = Decompressor(agreed, not client)
+    assert [inflated(payload, decompressor=decompressor) for payload in payloads] == [noise, noise[:64]]
+
+
 # -- decompression: its limits
 
 
@@ -673,6 +689,8 @@ LAST = [
     (EMPTY_LAST, b""),
     (HELLO + TAIL + LAST_HELLO + b"\x00", b"HelloHello"),
     (LAST_HELLO + b"\x00" + TAIL + b"\x00", b"Hello"),
+    # a block of 0xff00 octets begins as what is left off ends
+    (LAST_HELLO + TAIL + b"\x00" + bytes(0xFF00) + b"\x00", b"Hello" + bytes(0xFF00)),
     (EMPTY_LAST * 20000 + HELLO, b"Hello"),
     (EMPTY_LAST * 8192, b""),
 ]

@@ -387,7 +387,7 @@ class Decompressor:
                 room = self._inflate(data[at : at + _SLICE], False, room, pieces)
                 at += _SLICE
             self._inflate(data[at:] + _TAIL if final else data[at:], final, room, pieces)
-        if final and (not self._takeover or self._ended()):
+        if final and not self._takeover:
             self._inflater = None
         return b"".join(pieces)
 
