@@ -4,7 +4,7 @@ Run as ``python docs/generate.py`` after a change to a ``tables.py``; tests/test
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from interlock.cli.machines import PROTOCOLS
@@ -25,6 +25,7 @@ def pages() -> dict[str, str]:
         made[f"{name}.md"] = system_page(system, properties)
         for machine in system.machines:
             made[f"{name}.{machine.name}.md"] = machine_page(system, machine)
+    made["ws.endings.md"] = endings_page(PROTOCOLS["ws"][0])
     return made
 
 
@@ -82,6 +83,55 @@ def machine_page(system: System, machine: Machine) -> str:
         "## Couplings that it takes part in",
         couplings_table(reading),
     )
+
+
+#: What takes a WebSocket towards its end.
+ENDING = ("Close", "Fail", "EndOfStream", "Lose")
+
+
+def endings_page(ws: System) -> str:
+    found: dict[tuple[str, str], list[list[str]]] = {}
+    for ending in endings(ws, ws.run(["server.Accept"])):
+        joint = ws.run(["server.Accept", *ending])
+        found.setdefault((ws.state(joint, "client"), ws.state(joint, "server")), []).append(ending)
+    rows = [
+        [code(client), code(server), str(len(ways)), code_seen(client, server), code_seen(server, client)]
+        for (client, server), ways in found.items()
+    ]
+    parts = []
+    for (client, server), ways in found.items():
+        parts.append(f"## The client ends as {client}, the server as {server}")
+        parts.append("\n".join("- " + " → ".join(code(event) for event in ending) for ending in ways))
+    return page(
+        "ws.endings",
+        ws,
+        f"Every way in which an open WebSocket can end, by the tables of [ws](ws.md): {sum(map(len, found.values()))}"
+        " orders of what either end does towards it. Messages, pings and pongs may stand in between, wherever the tables"
+        " allow them, and change nothing. `Fail` is what an end finds out about the other, and its Close then says.",
+        "A WebSocket that was never open ends with its handshake: `server.Reject`, `handshake.Abandon`, or the end of the"
+        " stream.",
+        table(["client ends as", "server ends as", "ways", "the client's close code", "the server's close code"], rows),
+        *parts,
+    )
+
+
+def endings(system: System, joint: int) -> Iterator[list[str]]:
+    """All sequences of events that lead from ``joint`` to the end of the stream."""
+    if system.state(joint, "stream") == "GONE":
+        yield []
+        return
+    for number, event in enumerate(system.events):
+        target = system.table[joint * system.n_events + number]
+        if event.rpartition(".")[2] in ENDING and target >= 0:
+            for rest in endings(system, target):
+                yield [event, *rest]
+
+
+def code_seen(end: str, other: str) -> str:
+    """What an end that is left in state ``end`` has for a close code (RFC 6455 §7.1.5)."""
+    if end == "FAILED":
+        return "1006, unless the other's Close came before it failed"
+    return "1006" if other == "LOST" else "what the other's Close says; 1006 if that did not arrive"
 
 
 def page(title: str, system: System, *parts: str) -> str:
