@@ -37,11 +37,6 @@ class Inbox:
         return len(self._messages)
 
     @property
-    def whole(self) -> bool:
-        """Whether all of the next message is there."""
-        return self.complete > 0 and not self.within
-
-    @property
     def full(self) -> bool:
         """Whether this is enough."""
         full = self._max_queue is not None and len(self._messages) >= self._max_queue
@@ -76,7 +71,7 @@ class Inbox:
         return message
 
     def take_message(self) -> str | bytes:
-        """The next message, which is :attr:`whole`."""
+        """The next message, all of which is here."""
         message = self.take()
         data: str | bytes = message.data
         if message.final:

@@ -239,20 +239,17 @@ class WebSocketSession:
 
     async def receive(self) -> str | bytes:
         """The next message, all of it.  Raises :class:`ConnectionClosed` after the last."""
-        inbox = self._inbox
-        while True:
-            if inbox.within:
-                inbox.skip()
-                self._unblock()
-            if inbox.whole:
-                message = inbox.take_message()
-                self._unblock()
-                return message
+        if self._inbox.within:
+            await self.skip_message()
+        while not self._inbox.complete:
             self._whole += 1
             try:
                 await self._more()
             finally:
                 self._whole -= 1
+        message = self._inbox.take_message()
+        self._unblock()
+        return message
 
     async def receive_fragment(self) -> Message:
         """The next piece of a message, as the engine gives it; ``final`` says whether the message ends with it.
@@ -264,6 +261,16 @@ class WebSocketSession:
         message = self._inbox.take()
         self._unblock()
         return message
+
+    async def skip_message(self) -> None:
+        """Wait for the end of a message that :meth:`receive_fragment` has given a part of, and drop the rest of it."""
+        inbox = self._inbox
+        inbox.skip()
+        self._unblock()
+        while inbox.within:
+            await self._more()
+            inbox.skip()
+            self._unblock()
 
     async def _more(self) -> None:
         """Wait until more was received.  Raises :class:`ConnectionClosed` if nothing more can come."""

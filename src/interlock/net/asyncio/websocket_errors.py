@@ -14,7 +14,6 @@ __all__ = [
     "ConnectionClosedOK",
     "InvalidHandshake",
     "InvalidMessage",
-    "InvalidOrigin",
     "InvalidProxy",
     "InvalidStatus",
     "InvalidURI",
@@ -105,10 +104,6 @@ class InvalidStatus(InvalidHandshake):
 
     def __str__(self) -> str:
         return f"the server rejected the connection with status {self.response.status_code}"
-
-
-class InvalidOrigin(InvalidHandshake):
-    """A client's origin is not one of those that the server allows."""
 
 
 class NegotiationError(InvalidHandshake):

@@ -8,10 +8,14 @@ from typing import Final
 
 from interlock.http import events
 
-__all__ = ["Headers", "HeadersLike", "Request", "Response"]
+__all__ = ["Headers", "HeadersLike", "MultipleValuesError", "Request", "Response"]
 
 #: What headers can be given as.
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+class MultipleValuesError(LookupError):
+    """One value was asked for, and there are several fields of that name: :meth:`Headers.get_all` has all."""
 
 
 class Headers(MutableMapping[str, str]):
@@ -23,9 +27,11 @@ class Headers(MutableMapping[str, str]):
             self[name] = value
 
     def __getitem__(self, name: str) -> str:
-        """The value of the only field of that name.  Raises :class:`KeyError` for none, or for several."""
+        """The value of the field of that name.  Raises :class:`KeyError` for none, :class:`MultipleValuesError` for several."""
         values = self.get_all(name)
-        if len(values) != 1:
+        if len(values) > 1:
+            raise MultipleValuesError(name)
+        if not values:
             raise KeyError(name)
         return values[0]
 
