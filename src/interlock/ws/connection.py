@@ -237,7 +237,9 @@ class Connection(Receiver):
             self._out.append(self._frame(FIN | PING_FRAME, event.payload))
         elif isinstance(event, Pong):
             self._step(self._ours + PONG)
-            self._pong = None
+            if self._pong == event.payload:
+                self._pong = None  # the caller has answered it
+            self._flush_pong()
             self._out.append(self._frame(FIN | PONG_FRAME, event.payload))
         elif isinstance(event, Close):
             self._queue_close(event)

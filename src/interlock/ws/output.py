@@ -146,7 +146,7 @@ class Output:
     def _queue_message(self, event: Message) -> None:
         data = event.data
         text = isinstance(data, str)
-        payload: bytes = utf8(data) if text else data if type(data) is bytes else bytes(data)
+        payload: bytes = utf8(data) if text else data if type(data) is bytes else bytes(memoryview(data))
         final = event.final
         within = self._our_within[self._joint]
         if within and text != self._sending_text:
