@@ -183,7 +183,9 @@ class WebSocketConnection(trio.abc.AsyncResource):
         self._finished: Final = trio.Event()
         #: Whether the other end has not answered our Close in time.
         self.timed_out = False
+        # -- pings: all that wait for their pongs, and the payloads of those whose callers wait
         self._pings: Final[Pings[_Answer]] = Pings(settings.timeouts())
+        self._pinging: Final[set[bytes]] = set()
 
     def __str__(self) -> str:
         return f"{'client' if self.is_client else 'server'}-{self._id}"
@@ -313,17 +315,21 @@ class WebSocketConnection(trio.abc.AsyncResource):
         Raises :class:`ConnectionClosed` where no answer can come, and :class:`ValueError` for the payload of a ping that
         waits for its pong.
         """
+        if payload is None:
+            payload = self._pings.payload()
+        elif payload in self._pinging:
+            raise ValueError(f"a ping with the payload {payload!r} waits for its pong already")
+        event = Ping(payload)
         answer = _Answer()
-        async with self._turn:
-            await self._ready()
-            if payload is None:
-                payload = self._pings.payload()
-            elif self._pings.is_waiting(payload):
-                raise ValueError(f"a ping with the payload {payload!r} waits for its pong already")
-            event = Ping(payload)
-            self._pings.sent(payload, trio.current_time(), answer)
-            await self._write(event)
-        await answer.event.wait()
+        self._pinging.add(payload)
+        try:
+            async with self._turn:
+                await self._ready()
+                self._pings.sent(payload, trio.current_time(), answer)
+                await self._write(event)
+            await answer.event.wait()
+        finally:
+            self._pinging.discard(payload)
         if not answer.come:
             raise ConnectionClosed(self.closed)
 

@@ -7,7 +7,7 @@ connection's tasks, and leaves the closing to its caller.
 import ssl
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeVar, Unpack
+from typing import Final, TypeVar, Unpack
 
 import trio
 
@@ -24,6 +24,10 @@ __all__ = [
     "open_websocket_url",
     "wrap_client_stream",
 ]
+
+#: Where the server is in the same program and has failed, what it has raised is about to cancel us.  Then that is what
+#: the program is to end with, and not also with what came of it; so much later nobody is cancelled for that any more.
+_MOMENT: Final = 0.01
 
 _Error = TypeVar("_Error", bound=BaseException)
 
@@ -65,6 +69,8 @@ async def open_websocket(
                 failed = HandshakeError(f"{host} cannot be reached at port {port}: {error}")
                 failed.__cause__ = error
             except BaseException as error:  # noqa: BLE001 - raised below, outside of the nursery
+                if type(error) is HandshakeError:
+                    await trio.sleep(_MOMENT)
                 failed = error
             else:
                 try:
@@ -97,6 +103,8 @@ def _raise_one(raised: BaseException | None, failed: BaseException | None, inter
     if not errors:
         if raised is not None:
             raise raised
+        if internal:
+            raise internal[0]
         return
     if raised is None or isinstance(raised, trio.Cancelled):
         raise _one(errors)

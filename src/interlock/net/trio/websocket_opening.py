@@ -213,6 +213,8 @@ async def _next_event(stream: trio.abc.Stream, http: h1.Connection, receive_size
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise HandshakeError("the stream has broken in the opening handshake") from error
         http.receive_data(data)
+        if not data and http.waiting_for == "idle":
+            return ConnectionClosed()  # between messages, where nobody can call it an error of HTTP
 
 
 def _hand_over(http: h1.Connection, engine: Connection) -> None:

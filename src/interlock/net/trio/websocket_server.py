@@ -124,8 +124,8 @@ class WebSocketRequest:
         """The handler has come to its end: so does the connection.  ``well``: whether it has raised nothing."""
         with trio.move_on_after(self._connection._settings.disconnect_timeout):
             try:
-                if self._connection._engine.connecting:
-                    await self.reject(403 if well else 500)
+                if well and self._connection._engine.connecting:
+                    await self.reject(403)
             except ConnectionClosed:
                 pass
             finally:
@@ -253,9 +253,13 @@ class WebSocketServer:
 
 
 async def _end_quietly(request: WebSocketRequest) -> None:
-    """End a connection for an error that goes on, and is not to be lost in one that comes of it."""
-    with suppress(trio.Cancelled):
-        await request._end(well=False)
+    """End a connection for an error that goes on, and is not to be lost in one that comes of it.
+
+    Whose request was not answered gets no answer: trio closes the stream.
+    """
+    if not request._connection._engine.connecting:
+        with suppress(trio.Cancelled):
+            await request._end(well=False)
 
 
 async def _leave(stream: trio.abc.Stream) -> None:
