@@ -129,6 +129,48 @@ def test_who_takes_no_responses_is_given_no_more_of_them(side: ServerSide, size:
         assert len(side.handled) == answered + 1
 
 
+def test_a_response_that_the_transport_takes_is_over_at_once(side: ServerSide) -> None:
+    client = side.connect(GET)
+    (handled,) = side.handled
+    assert (handled.exchange.leaves_at_once(65_536), handled.exchange.leaves_at_once(65_537)) == (True, False)
+    client.transport.take_nothing()
+    handled.respond(b"x" * 1000)
+    assert (handled.exchange.writable, handled.told, len(side.records)) == (True, ["end"], 1)
+
+
+@pytest.mark.parametrize("end", ["taken", "taken, and closed", "reset", "too slow", "abort"])
+def test_a_response_above_high_water_is_over_when_it_is_taken(side: ServerSide, end: str) -> None:
+    client = side.connect(GET)
+    (handled,) = side.handled
+    client.transport.take_nothing()
+    handled.exchange.send(head(100_000), Data(b"x" * 100_000))
+    assert not handled.exchange.leaves_at_once(0)
+    handled.exchange.send(EndOfMessage())
+    handled.exchange.abort()  # too late
+    client.transport.take(10_000)
+    side.loop.settle()
+    assert (handled.exchange.writable, handled.told, side.records) == (False, ["end"], [])
+    if "taken" in end:
+        if "closed" in end:
+            side.registry.drain()
+        client.transport.take(None)
+    elif end == "reset":
+        client.transport.reset_by_peer()
+    elif end == "abort":
+        client.protocol.abort("stopped")
+    else:
+        side.pass_time(40)
+    side.loop.settle()
+    assert handled.exchange.writable
+    (record,) = side.records
+    if "taken" in end:
+        assert (handled.told, record.error) == (["end", "writable"], "")
+        assert (client.closed_at is not None) == ("closed" in end)
+    else:
+        assert handled.told == ["end", "lost"]
+        assert record.error == handled.reason != ""
+
+
 def test_who_takes_responses_again_is_served_again(side: ServerSide) -> None:
     side.on_request = lambda handled: handled.respond(b"x" * 100_000)
     client = side.connect()

@@ -263,7 +263,7 @@ def test_a_response_that_is_over_but_for_its_window_is_reset_too(side: ServerSid
     client.turn()
     assert client.streams[number].reset == ErrorCodes.CANCEL
     assert side.records[0].error == "the client is too slow to take the response"
-    assert side.handled[0].told == ["end"]
+    assert side.handled[0].told == ["end", "lost"]
 
 
 @pytest.mark.parametrize(("rate", "cut"), [(300, True), (600, False)])

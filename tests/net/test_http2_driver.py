@@ -4,6 +4,7 @@ import asyncio
 import errno
 import io
 import logging
+import random
 import threading
 from typing import Any
 
@@ -19,6 +20,7 @@ from interlock.http.limits import Limits, Timeouts
 from interlock.net.exchange import Disconnected
 
 END = EndOfMessage()
+PING = b"\0\0\x08\6\0\0\0\0\0whatever"
 
 
 def answer(handled: Handled) -> None:
@@ -217,6 +219,112 @@ def test_a_small_block_is_released_at_once(side: ServerSide) -> None:
     assert handled.told == ["end", "writable", "writable", "writable", "writable", "writable"]
     assert bytes(client.streams[number].content) == b"abc" * 5
     handled.exchange.send(END)
+
+
+def test_a_last_block_that_leaves_at_once_is_waited_for_by_nobody(side: ServerSide) -> None:
+    client = Http2Client(side, settings={SettingCodes.INITIAL_WINDOW_SIZE: 1000})
+    numbers = [client.request() for _ in range(3)]
+    for handled in side.handled:
+        assert (handled.exchange.leaves_at_once(1000), handled.exchange.leaves_at_once(1001)) == (True, False)
+        handled.respond(b"x" * 1000)
+        assert handled.exchange.writable
+    client.turn()
+    assert [client.streams[number].ended for number in numbers] == [True] * 3
+    assert [handled.told for handled in side.handled] == [["end"]] * 3
+
+
+@pytest.mark.parametrize("holds", ["the stream's window", "the connection's window", "the transport"])
+def test_a_last_block_that_something_holds_is_over_when_the_transport_has_it(side: ServerSide, holds: str) -> None:
+    client = Http2Client(side, settings={SettingCodes.INITIAL_WINDOW_SIZE: 0 if "stream" in holds else 2**30})
+    client.takes = False
+    client.request()
+    number = client.request()
+    first, handled = side.handled
+    if "connection" in holds:
+        first.respond(b"x" * 65_535)
+        client.turn()
+    elif "transport" in holds:
+        client.h2.increment_flow_control_window(2**30)
+        client.transport.take_nothing()
+        first.respond(b"x" * 100_000)
+        client.turn()
+    assert not handled.exchange.leaves_at_once(1000)
+    handled.respond(b"x" * 1000)
+    assert not handled.exchange.writable
+    with pytest.raises(Disconnected, match="the response is over"):
+        handled.exchange.send(END)
+    handled.exchange.abort()  # too late
+    client.turn()
+    if "window" in holds:
+        for octets in (999, 1):
+            assert (handled.exchange.writable, handled.told) == (False, ["end"])
+            client.h2.increment_flow_control_window(octets, number if "stream" in holds else None)
+            client.turn()
+    else:
+        assert (handled.exchange.writable, handled.told) == (False, ["end"])
+        client.transport.take(None)
+        client.turn()
+    assert (handled.exchange.writable, handled.told) == (True, ["end", "writable"])
+    assert client.streams[number].ended
+    assert [record.error for record in side.records if record.octets_sent == 1000] == [""]
+    side.handled[0].exchange.abort()
+
+
+def test_what_is_held_tells_nobody_of_the_rest_of_its_request(side: ServerSide) -> None:
+    client = Http2Client(side, settings={SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    number = client.request(method="POST", end=False)
+    side.handled[0].respond()
+    client.turn()
+    client.send(number, b"x" * 1000, end=True)
+    assert (side.handled[0].told, bytes(side.handled[0].content)) == ([], b"")
+    client.h2.increment_flow_control_window(5, number)
+    client.turn()
+    assert side.handled[0].told == ["writable"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_foreseen_to_leave_at_once_does(side: ServerSide, seed: int) -> None:
+    chance = random.Random(seed)
+    client = Http2Client(side, settings={SettingCodes.INITIAL_WINDOW_SIZE: chance.choice([0, 1000, 50_000, 2**30])})
+    client.takes = False
+    waiting: list[tuple[int, Handled]] = []
+    at_once = held = 0
+    for _ in range(60):
+        for _ in range(chance.randrange(4)):
+            if client.h2.open_outbound_streams < 90:
+                waiting.append((client.request(turn=False), None))
+        client.turn()
+        waiting = [(number, side.handled[number // 2]) for number, _ in waiting]
+        match chance.randrange(4):
+            case 0:
+                client.h2.increment_flow_control_window(chance.randrange(1, 500_000))
+            case 1:
+                for number in list(client.streams)[-20:]:
+                    if number and not client.streams[number].ended:
+                        client.h2.increment_flow_control_window(chance.randrange(1, 30_000), number)
+            case 2:
+                client.transport.take(chance.randrange(500_000))
+            case _:
+                client.transport.take_nothing()
+        client.transport.send(client.h2.data_to_send() or PING)
+        foreseen = []
+        for _ in range(chance.randrange(6)):
+            if waiting:
+                number, handled = waiting.pop(chance.randrange(len(waiting)))
+                octets = chance.choice([1, 500, 5_000, 30_000])
+                told = handled.exchange.leaves_at_once(octets)
+                handled.respond(b"x" * octets)
+                assert told <= handled.exchange.writable
+                if handled.exchange.writable:
+                    foreseen.append(number)
+                else:
+                    held += 1
+        side.loop.settle()
+        assert not [number for number in foreseen if client.protocol.connection.pending(number)]
+        at_once += len(foreseen)
+        client.turn()
+    assert at_once
+    assert held
 
 
 def endless(handled: Handled) -> None:
@@ -597,7 +705,7 @@ def test_a_lost_connection_ends_everything(side: ServerSide, stage: str, how: st
     assert len(side.registry) == 0
     assert side.loop.timers() == []
     for handled in side.handled:
-        assert handled.told.count("lost") == (0 if stage == "answered" or (how, stage) == ("eof", "complete") else 1)
+        assert handled.told.count("lost") == (0 if (how, stage) == ("eof", "complete") else 1)
         with pytest.raises(Disconnected):
             handled.exchange.send(head())
     assert len(side.records) == len(side.handled)

@@ -73,6 +73,9 @@ class FakeExchange:
         self.content += data
         await asyncio.sleep(0)
 
+    def leaves_at_once(self, octets: int) -> bool:
+        raise AssertionError("for threads")
+
     def consumed(self, octets: int) -> None:
         assert octets > 0
         self.taken += octets

@@ -67,6 +67,9 @@ class FakeExchange:
         self._on_loop()
         return self.high_water is None or self.pending < self.high_water
 
+    def leaves_at_once(self, octets: int) -> bool:
+        return octets <= 65536 and (self.high_water is None or self.pending + octets < self.high_water)
+
     @property
     def expects_continue(self) -> bool:
         self._on_loop()

@@ -154,42 +154,73 @@ def test_send_returns_when_the_exchange_is_writable():
 
 
 @pytest.mark.parametrize("goes", [False, True])
-def test_the_last_block_is_waited_for_if_it_is_large(goes):
+@pytest.mark.parametrize("ending", ["content", "trailers"])
+def test_the_last_message_is_waited_for_while_something_holds_it(goes, ending):
     async def main():
         seen = []
 
         async def app(scope, receive, send):
-            await send({"type": "http.response.start", "status": 200})
+            disconnect = asyncio.create_task(asks(receive))
+            await send({"type": "http.response.start", "status": 200, "trailers": ending == "trailers"})
             try:
-                await send(body(bytes(65537)))
+                if ending == "trailers":
+                    exchange.writable = True
+                    await send(body(b"hello"))
+                    exchange.writable = False
+                    await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"5")]})
+                else:
+                    await send(body(b"hello"))
             except OSError as error:
                 seen.append(error)
             seen.append("returned")
+            await disconnect
 
-        exchange = FakeExchange()
+        async def asks(receive):
+            await receive()
+            seen.append((await receive())["type"])
+
+        exchange = FakeExchange(headers=[(b"te", b"trailers")])
         exchange.writable = False
         application = start(app, exchange)
+        exchange.request_ends()
         await settle()
-        assert (len(exchange.content), exchange.over, seen) == (65537, False, [])
+        assert (exchange.content, exchange.over, seen) == (b"hello", True, [])
         if goes:
             exchange.lose()
         else:
             exchange.drain()
         await finish(application)
-        assert [type(item) for item in seen] == ([Disconnected, str] if goes else [str])
-        assert exchange.over is not goes
+        assert sorted(map(str, seen)) == ["http.disconnect", "returned", *(["the client has gone"] if goes else [])]
+        assert exchange.aborted == 0
 
     run(main())
 
 
-def test_the_end_of_a_small_response_waits_for_nothing():
+@pytest.mark.parametrize("how", ["cancelled", "fails", "returns"])
+def test_who_does_not_wait_for_the_last_message_changes_nothing(how, caplog):
     async def main():
+        async def app(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200})
+            last = asyncio.create_task(send(body(b"hello")))
+            await asyncio.sleep(0)
+            if how == "cancelled":
+                await last
+            last.cancel()
+            if how == "fails":
+                raise ValueError("on purpose")
+
         exchange = FakeExchange()
         exchange.writable = False
-        await finish(start(HELLO, exchange))
-        assert exchange.over
+        application = start(app, exchange)
+        await settle()
+        if how == "cancelled":
+            await application.shutdown()
+        await finish(application)
+        exchange.handler.writable()
+        assert (exchange.content, exchange.over, exchange.aborted) == (b"hello", True, 0)
 
     run(main())
+    assert [record.levelname for record in caplog.records] == (["ERROR"] if how == "fails" else [])
 
 
 def test_a_lost_connection_ends_the_wait_for_writability():

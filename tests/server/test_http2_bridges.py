@@ -328,11 +328,50 @@ def test_an_application_that_fails_in_its_response(serve, interface, caplog):
     caplog.clear()  # a traceback keeps what it passed
 
 
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+def test_a_last_block_is_waited_for_however_small(serve, interface):
+    went_on = threading.Event()
+
+    class Closed(list):
+        def close(self):
+            went_on.set()
+
+    def wsgi(environ, start_response):
+        if environ["PATH_INFO"] == "/empty":
+            start_response("204 -", [])
+            return []
+        start_response("200 OK", [("Content-Length", "1000")])
+        return Closed([bytes(1000)])
+
+    async def asgi(scope, receive, send):
+        if scope["path"] == "/empty":
+            await send({"type": "http.response.start", "status": 204})
+            await send({"type": "http.response.body"})
+            return
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": bytes(1000)})
+        went_on.set()
+
+    with serve(wsgi if interface == "wsgi" else asgi, interface).connect(window=0) as client:
+        client.takes = False
+        stream = client.request()
+        answer = client.answers[stream]
+        client.until(lambda: answer.status)
+        for octets in (999, 1):
+            assert client.get("/empty").status == 204
+            assert not went_on.is_set()
+            client.h2.increment_flow_control_window(octets, stream)
+            client.flush()
+            client.until(lambda: len(answer.content) in {999, 1000})
+        assert client.answer(stream).ended
+        assert went_on.wait(PATIENCE)
+
+
 # -- the end, whatever is waited for
 
 
 @pytest.mark.parametrize("end", ["reset", "lost", "shutdown"])
-@pytest.mark.parametrize("stage", ["reading", "writing", "file"])
+@pytest.mark.parametrize("stage", ["reading", "writing", "last", "file"])
 def test_a_thread_that_waits_is_released_at_once_and_told_why(serve, stage, end, tmp_path, caplog):
     (tmp_path / "file").write_bytes(bytes(1_000_000))
     waits = threading.Event()
@@ -345,6 +384,8 @@ def test_a_thread_that_waits_is_released_at_once_and_told_why(serve, stage, end,
                 environ["wsgi.input"].read()
             elif stage == "writing":
                 start_response("200 OK", [])(bytes(1_000_000))
+            elif stage == "last":
+                start_response("200 OK", [("Content-Length", "2000")])(bytes(2000))
         except OSError as error:
             told.append(error)
             raise
@@ -375,7 +416,7 @@ def test_a_thread_that_waits_is_released_at_once_and_told_why(serve, stage, end,
 
 
 @pytest.mark.parametrize("end", ["reset", "lost", "shutdown"])
-@pytest.mark.parametrize("stage", ["receiving", "sending", "file"])
+@pytest.mark.parametrize("stage", ["receiving", "sending", "last", "file"])
 def test_a_task_that_waits_is_released_at_once_and_told_why(serve, stage, end, tmp_path, caplog):
     (tmp_path / "file").write_bytes(bytes(1_000_000))
     told, waits, over = [], threading.Event(), threading.Event()
@@ -390,6 +431,8 @@ def test_a_task_that_waits_is_released_at_once_and_told_why(serve, stage, end, t
             await send({"type": "http.response.start", "status": 200})
             if stage == "sending":
                 await send({"type": "http.response.body", "body": bytes(1_000_000), "more_body": True})
+            elif stage == "last":
+                await send({"type": "http.response.body", "body": bytes(2000)})
             else:
                 await send({"type": "http.response.pathsend", "path": str(tmp_path / "file")})
         except OSError as error:

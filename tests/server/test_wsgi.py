@@ -628,10 +628,52 @@ def test_write_returns_below_high_water(server):
     assert steps == [b"a", b"b"]
 
 
-def test_the_last_piece_keeps_nobody_waiting(server):
-    exchange = server.driver(answering([b"x" * 100])).begin(request(), high_water=1).finish()
+@pytest.mark.parametrize("ending", ["taken", "lost"])
+def test_a_last_piece_that_something_holds_is_waited_for(server, ending, errors):
+    content = Content(b"x" * 100)
+    driver = server.driver(answering(content, ("Content-Length", "100")))
+    exchange = driver.begin(request(), high_water=1).finish()
+    driver.call(int)
+    assert content.closed == 0
+    if ending == "taken":
+        driver.drain(exchange)
+    else:
+        driver.lose(exchange)
     server.all_free()
-    assert exchange.complete
+    assert (content.closed, exchange.aborted, errors) == (1, False, [])
+
+
+def test_write_tells_of_a_connection_that_is_lost_with_its_last_octets(server):
+    caught = []
+
+    def app(environ, start_response):
+        try:
+            start_response("200 OK", [PLAIN, ("Content-Length", "1")])(b"x")
+        except Disconnected as error:
+            caught.append(str(error))
+        return []
+
+    driver = server.driver(app)
+    exchange = driver.begin(request(), high_water=1).finish()
+    driver.lose(exchange)
+    server.all_free()
+    assert caught == ["the client has gone"]
+
+
+def test_a_last_piece_that_nothing_holds_keeps_nobody_waiting(server):
+    gate = threading.Event()
+
+    def late(callback, *args):
+        assert gate.wait(PATIENCE)
+        callback(*args)
+
+    content = Content(b"x" * 100)
+    driver = server.driver(answering(content, ("Content-Length", "100")))
+    exchange = driver.begin(request(), call_threadsafe=lambda *call: server.loop.call_soon_threadsafe(late, *call))
+    server.all_free()
+    assert content.closed == 1
+    gate.set()
+    exchange.finish()
 
 
 def test_writable_without_anybody_waiting(server):

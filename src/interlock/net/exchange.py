@@ -122,8 +122,9 @@ class Exchange(Protocol):
         """Hand events over to be sent: InformationalResponse, Response, Data, EndOfMessage, in the order of the protocol.
 
         Several at once go out in one piece.  Never blocks: look at :attr:`writable` afterwards.  After EndOfMessage
-        nothing more can be sent; the exchange is over when it is writable then.  Raises :class:`Disconnected` when the connection is gone, and
-        :class:`~interlock.http.errors.LocalProtocolError` for what the protocol does not allow here.
+        nothing more can be sent; the exchange is over when it is writable then.  Raises :class:`Disconnected` when the
+        connection is gone, and :class:`~interlock.http.errors.LocalProtocolError` for what the protocol does not allow
+        here.
         """
 
     @abstractmethod
