@@ -1,4 +1,4 @@
-"""What the servers under test serve: one small response, once as ASGI and once as WSGI."""
+"""What the servers under test serve: one small response, once as ASGI and once as WSGI; and, as ASGI, an echo."""
 
 CONTENT = b"Hello, world!"
 
@@ -8,6 +8,12 @@ async def asgi(scope, receive, send):
         while (await receive())["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
         await send({"type": "lifespan.shutdown.complete"})
+        return
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({**message, "type": "websocket.send"})
         return
     headers = [(b"content-type", b"text/plain"), (b"content-length", b"13")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
