@@ -8,13 +8,7 @@ the closing handshake, ready for another protocol.
 """
 
 from interlock.net.trio.endpoint import Endpoint
-from interlock.net.trio.websocket import (
-    CONN_TIMEOUT,
-    MAX_MESSAGE_SIZE,
-    MESSAGE_QUEUE_SIZE,
-    RECEIVE_BYTES,
-    WebSocketConnection,
-)
+from interlock.net.trio.websocket import WebSocketConnection
 from interlock.net.trio.websocket_client import (
     connect_websocket,
     connect_websocket_url,
@@ -30,6 +24,7 @@ from interlock.net.trio.websocket_errors import (
     DisconnectionTimeout,
     HandshakeError,
 )
+from interlock.net.trio.websocket_options import CONN_TIMEOUT, MAX_MESSAGE_SIZE, MESSAGE_QUEUE_SIZE, RECEIVE_BYTES
 from interlock.net.trio.websocket_server import (
     WebSocketRequest,
     WebSocketServer,

@@ -11,43 +11,24 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final, TypedDict
+from typing import Any, ClassVar, Final
 
 import trio
 
 from interlock.http.errors import RemoteProtocolError
 from interlock.http.events import Event
-from interlock.http.limits import Limits, Timeouts
+from interlock.http.limits import Timeouts
 from interlock.http.sentinels import CLIENT, NEED_DATA
 from interlock.net.trio.endpoint import Endpoint, endpoint_of_stream
 from interlock.net.trio.websocket_errors import CloseReason, ConnectionClosed
+from interlock.net.trio.websocket_options import Settings
 from interlock.net.websocket import Pings
 from interlock.ws.actions import Action
 from interlock.ws.connection import Connection
-from interlock.ws.deflate import PerMessageDeflate
 from interlock.ws.events import ABNORMAL, Close, CloseReceived, Message, Ping, Pong
 from interlock.ws.output import Closing
 
-__all__ = [
-    "CONN_TIMEOUT",
-    "MAX_MESSAGE_SIZE",
-    "MESSAGE_QUEUE_SIZE",
-    "RECEIVE_BYTES",
-    "FurtherOptions",
-    "Options",
-    "Settings",
-    "WebSocketConnection",
-]
-
-#: Seconds for the opening handshake, and for the closing handshake, where nothing else is asked for.
-CONN_TIMEOUT: Final = 60.0
-#: Messages that wait for the application before reading pauses, where nothing else is asked for.
-MESSAGE_QUEUE_SIZE: Final = 1
-#: Octets of a message that may be received, where nothing else is asked for.
-MAX_MESSAGE_SIZE: Final = 2**20
-#: Octets that are read from the stream at once, where nothing else is asked for.
-RECEIVE_BYTES: Final = 4096
+__all__ = ["WebSocketConnection"]
 
 #: Octets that are given to the stream at once: each that the peer has taken is a sign of life.
 _SLICE: Final = 65536
@@ -57,54 +38,6 @@ _INTERNAL_ERROR: Final = 1011
 _OK: Final = (1000, 1001, 1005)
 
 _TIMEOUTS: Final = Timeouts()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What can be chosen for a connection, and what is chosen where nothing is said.  Times are in seconds."""
-
-    #: Messages that wait for the application before reading pauses.
-    message_queue_size: float = MESSAGE_QUEUE_SIZE
-    #: Octets of a message that may be received.  Beyond it: 1009.
-    max_message_size: int = MAX_MESSAGE_SIZE
-    #: Octets that are read from the stream at once; None: as many as trio finds right.
-    receive_buffer_size: int | None = RECEIVE_BYTES
-    #: How long the opening handshake may take.
-    connect_timeout: float = CONN_TIMEOUT
-    #: How long the closing handshake may take, from our Close to theirs.
-    disconnect_timeout: float = CONN_TIMEOUT
-    #: Between two pings that keep the connection alive; None: none are sent.
-    ping_interval: float | None = None
-    #: Until the answer to one; None: for ever.
-    ping_timeout: float | None = _TIMEOUTS.pong
-    #: permessage-deflate, to be offered or accepted (RFC 7692); None: not.
-    deflate: PerMessageDeflate | None = None
-
-    def engine(self, role: Any) -> Connection:
-        """An engine for a connection with these settings."""
-        return Connection(role, limits=Limits(message=self.max_message_size), deflate=self.deflate)
-
-    def timeouts(self) -> Timeouts:
-        """The deadlines of pings."""
-        return Timeouts(ping_interval=self.ping_interval or 0.0, pong=self.ping_timeout or 0.0)
-
-
-class FurtherOptions(TypedDict, total=False):
-    """The same, as keyword arguments of the functions that make connections: those that have to be named everywhere."""
-
-    connect_timeout: float
-    disconnect_timeout: float
-    ping_interval: float | None
-    ping_timeout: float | None
-    deflate: PerMessageDeflate | None
-
-
-class Options(FurtherOptions, total=False):
-    """All of them."""
-
-    message_queue_size: float
-    max_message_size: int
-    receive_buffer_size: int | None
 
 
 class _Answer:
@@ -441,6 +374,8 @@ class WebSocketConnection(trio.abc.AsyncResource):
                 self._end_due = False
                 self._end_by(_TIMEOUTS.closing)
                 self._stop()
+        if not engine.writable:
+            self._living.cancel()
         if not engine.readable:
             self._arrived.unpark_all()
             for answer in self._pings.end():
@@ -521,7 +456,8 @@ class WebSocketConnection(trio.abc.AsyncResource):
                     return
                 eof = not data
                 engine.receive_data(bytes(data))
-                self._pings.progress(trio.current_time())
+                if engine.in_frame:
+                    self._pings.progress(trio.current_time())
 
     async def _handle_message_event(self, event: Message) -> None:
         if self._dropping:
@@ -582,13 +518,20 @@ class WebSocketConnection(trio.abc.AsyncResource):
 
     async def _send_all(self, octets: bytes) -> None:
         if len(octets) <= _SLICE:
-            await self._stream.send_all(octets)
+            await self._send_piece(octets)
             return
         with memoryview(octets) as whole:
             for begin in range(0, len(octets), _SLICE):
                 with whole[begin : begin + _SLICE] as piece:
-                    await self._stream.send_all(piece)
+                    await self._send_piece(piece)
                 self._pings.progress(trio.current_time())
+
+    async def _send_piece(self, piece: bytes | memoryview) -> None:
+        timeout = self._settings.write_timeout
+        with trio.move_on_after(math.inf if timeout is None else timeout) as scope:
+            await self._stream.send_all(piece)
+        if scope.cancelled_caught:
+            raise trio.BrokenResourceError("the other end takes too little of what is sent")
 
     async def _end_stream(self) -> None:
         """End our side of the stream.  A stream that knows no half is closed, once theirs has nothing more to say."""
@@ -613,14 +556,14 @@ class WebSocketConnection(trio.abc.AsyncResource):
         interval = self._settings.ping_interval or math.inf
         pings.begin(trio.current_time())
         with self._living:
-            while engine.readable and engine.writable:
+            while True:
                 await trio.sleep_until(min(pings.deadline(), trio.current_time() + interval))
                 now = trio.current_time()
                 if pings.overdue(now):
                     engine.now = now
                     engine.fail(_INTERNAL_ERROR, "no answer to a ping")
                     self._settle()
-                elif pings.due(now) and engine.writable:
+                elif pings.due(now):
                     self._give(Ping(pings.probe(now)))
 
 

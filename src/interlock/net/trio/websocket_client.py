@@ -12,9 +12,10 @@ from typing import Final, TypeVar, Unpack
 import trio
 
 from interlock.http.sentinels import CLIENT
-from interlock.net.trio.websocket import Options, Settings, WebSocketConnection
+from interlock.net.trio.websocket import WebSocketConnection
 from interlock.net.trio.websocket_errors import ConnectionTimeout, DisconnectionTimeout, HandshakeError
 from interlock.net.trio.websocket_opening import Fields, further_fields, open_tunnel, request_opening
+from interlock.net.trio.websocket_options import Options, Settings
 from interlock.net.websocket import WebSocketURL, parse_proxy_url, parse_url, proxy_request
 
 __all__ = [
@@ -78,7 +79,7 @@ async def open_websocket(
                 except BaseException as error:  # noqa: BLE001 - likewise
                     raised = error
                 try:
-                    await connection.aclose()
+                    await connection.aclose(1000 if raised is None else 1011)
                 except BaseException as error:  # noqa: BLE001 - likewise
                     failed = error
                 else:

@@ -27,7 +27,7 @@ from interlock.http.status import content_allowed
 from interlock.net.refusal import refusal
 from interlock.net.trio.websocket_errors import ConnectionRejected, HandshakeError
 from interlock.ws.connection import Connection
-from interlock.ws.handshake import Opening, refusal_fields
+from interlock.ws.handshake import Opening, is_websocket, refusal_fields
 
 __all__ = ["Fields", "accept", "further_fields", "open_tunnel", "read_opening", "refuse", "reject", "request_opening"]
 
@@ -130,6 +130,8 @@ async def read_opening(
         event = await _next_event(stream, http, receive_size)
         if not isinstance(event, Request):
             raise HandshakeError("the other end has closed the stream, and has not asked for anything")
+        if event.method == b"GET" and event.http_version == b"1.1" and not is_websocket(event):
+            raise RemoteProtocolError("nothing but WebSocket is spoken here (RFC 9110 §15.5.22)", 426)
         opening = engine.receive_request(event)
         while not isinstance(event, EndOfMessage):
             event = await _next_event(stream, http, receive_size)

@@ -13,17 +13,17 @@ from interlock import h1
 from interlock.http.limits import Timeouts
 from interlock.http.sentinels import SERVER
 from interlock.net.trio.endpoint import Endpoint, endpoint_of_listener
-from interlock.net.trio.websocket import (
+from interlock.net.trio.websocket import WebSocketConnection
+from interlock.net.trio.websocket_errors import ConnectionClosed, ConnectionTimeout, HandshakeError
+from interlock.net.trio.websocket_opening import Fields, accept, further_fields, read_opening, reject
+from interlock.net.trio.websocket_options import (
     MAX_MESSAGE_SIZE,
     MESSAGE_QUEUE_SIZE,
     RECEIVE_BYTES,
     FurtherOptions,
     Options,
     Settings,
-    WebSocketConnection,
 )
-from interlock.net.trio.websocket_errors import ConnectionClosed, ConnectionTimeout, HandshakeError
-from interlock.net.trio.websocket_opening import Fields, accept, further_fields, read_opening, reject
 from interlock.ws.handshake import Opening
 
 __all__ = ["WebSocketRequest", "WebSocketServer", "serve_websocket", "wrap_server_stream"]
