@@ -1,6 +1,7 @@
 """Every attack class of HTTP/1 framing has vectors, or names the tests that show what is done about it.
 
 Those of HTTP/2 name tests: cases of ``h2/conformance`` (which run against the engine and against a server), and others.
+Those of WebSocket name cases of ``ws/cases``, by their titles, and tests.
 """
 
 import re
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.h1.vectors import read_vectors
+from tests.ws.cases.case import all_cases
 
 #: The rows of the table "HTTP/1 framing", by their first column, with the tests elsewhere that cover what no vector
 #: can: what we send, and what a bridge does.
@@ -274,7 +276,160 @@ ROWS_OF_HTTP_2: dict[str, tuple[str | None, ...]] = {
     ),
 }
 
+BUDGET = "ws/test_budget.py"
+CASES = "ws/test_cases.py"
+CONNECTION_OF_WEBSOCKET = "ws/test_connection.py"
+DEFLATE = "ws/test_deflate.py"
+HANDSHAKE = "ws/test_handshake.py"
+ORDERS = "ws/test_orders.py"
+PAIRS = "ws/test_pairs.py"
+PEERS = "ws/test_against_peers.py"
+PROPERTIES = "ws/test_properties_ws.py"
+
+#: The rows of the table "WebSocket", in the same way; ``case: `` goes before the title of a case.
+ROWS_OF_WEBSOCKET: dict[str, tuple[str | None, ...]] = {
+    "mask direction": (
+        f"{CASES}::test_only_a_client_masks",
+        f"{CASES}::test_every_frame_of_a_message_is_masked_or_none",
+        None,
+        f"{CASES}::test_any_key_will_do",
+        "ws/test_receiver.py::test_a_message_of_any_size_in_one_read",
+    ),
+    "mask key": (
+        f"{CONNECTION_OF_WEBSOCKET}::test_every_frame_of_a_client_has_a_key_of_its_own",
+        None,
+        f"{PEERS}::test_a_conversation",
+    ),
+    "RSV, opcode, minimal length, 63-bit": (
+        "case: text with RSV 100",
+        "case: ping with RSV 001, between good ones",
+        "case: a continuation with RSV 100",
+        "case: RSV1 on a continuation, FIN 1",
+        "case: ping with RSV1",
+        "case: opcode 3, 3 octets, FIN 1",
+        "case: opcode 15 within a message",
+        "case: text of 125 octets, its length in 16 bits",
+        "case: binary of 65535 octets, its length in 64 bits",
+        "case: a length of 8000000000000000 octets",
+        None,
+        "case: compressed and not, in turn",
+        "case: text of 126 octets",
+        "case: binary of 65536 octets",
+        "case: within the default, still to come",
+    ),
+    "control frames": (
+        "case: ping of 126 octets",
+        "case: close of 126 octets",
+        "case: pong without FIN",
+        "case: ping without FIN, within a message",
+        f"{BUDGET}::test_a_flood_of_control_frames",
+        f"{BUDGET}::test_a_flood_that_goes_on_for_long",
+        f"{BUDGET}::test_fragments_of_nothing_earn_nothing",
+        f"{BUDGET}::test_pongs_that_nobody_takes_are_one",
+        f"{PROPERTIES}::test_a_flood_holds_little",
+        None,
+        "case: ping of 125 octets",
+        "case: ten pings",
+        f"{BUDGET}::test_ten_pings_at_once_and_again_later",
+        f"{BUDGET}::test_keep_alive_pings_for_a_day",
+        f"{BUDGET}::test_a_ping_with_every_message_of_any_kind",
+        f"{CONNECTION_OF_WEBSOCKET}::test_every_ping_is_answered_where_what_is_to_be_sent_is_asked_for",
+    ),
+    "fragmentation": (
+        "case: a continuation that continues nothing, FIN 1",
+        "case: a continuation behind the last fragment, FIN 0",
+        "case: text in the midst of text, FIN 1",
+        "case: binary in the midst of text, behind a continuation and a ping, FIN 0",
+        "case: a frame more than may be",
+        "case: more than 1024 frames",
+        "case: a second fragment declared too long",
+        f"{BUDGET}::test_a_flood_of_fragments",
+        f"{PROPERTIES}::test_a_flood_holds_little",
+        None,
+        "case: pings between all fragments, and behind them",
+        "case: empty fragments",
+        "case: as many frames as may be, twice",
+        f"{BUDGET}::test_16_mebibytes_in_65536_fragments",
+        f"{BUDGET}::test_a_thousand_small_messages_in_one_read",
+    ),
+    "frame/message size": (
+        "case: declared too long, and nothing of it there",
+        "case: one octet more",
+        "case: the default",
+        "case: a length of 63 bits",
+        "case: a second fragment declared too long",
+        f"{PROPERTIES}::test_a_message_declared_large_holds_nothing_before_it_comes",
+        None,
+        "case: as long as may be, twice",
+        f"{BUDGET}::test_a_message_as_long_as_may_be",
+    ),
+    "deflate bomb": (
+        f"{PROPERTIES}::test_194_kilobytes_that_inflate_to_200_megabytes",
+        f"{PROPERTIES}::test_a_bomb_against_the_default_limit",
+        f"{DEFLATE}::test_a_bomb_is_refused_before_it_goes_off",
+        f"{DEFLATE}::test_a_bomb_behind_a_last_block",
+        f"{DEFLATE}::test_a_peer_looks_back_no_further_than_was_agreed_on",
+        "case: 1001 octets in fragments",
+        "case: blocks of nothing, without end",
+        "case: declared longer than anything that inflates to what may be",
+        "case: refers to a message that was forgotten",
+        None,
+        "case: 1000 octets in fragments",
+        "case: incompressible, as long as may be, in fragments of one octet each flushed",
+        "case: window of 8 bits, no context takeover",
+        "case: 131072 octets",
+    ),
+    "UTF-8": (
+        "case: invalid: surrogate D800",
+        "case: invalid, in fragments of one octet: overlong solidus, 2",
+        "case: invalid, within text: U+110000",
+        "case: a character that the next message ends",
+        "case: a reason that is not UTF-8: FF",
+        "case: text that ends in a character",
+        f"{PROPERTIES}::test_text_is_refused_with_its_first_wrong_octet",
+        None,
+        "case: a ping in the midst of a character",
+        "case: valid, in fragments of one octet: U+10FFFF",
+        "case: valid: U+FFFE",
+        "case: not text at all: FF",
+    ),
+    "close": (
+        f"{CASES}::test_every_code_from_0_to_5000",
+        "case: a Close of one octet",
+        "case: a reason of 124 octets",
+        "case: two Closes",
+        "case: no frame, behind the Close",
+        f"{ORDERS}::test_every_order_of_whatever_length",
+        f"{ORDERS}::test_every_order_of_four",
+        f"{PAIRS}::test_the_server_ends_the_byte_stream_first",
+        f"{CONNECTION_OF_WEBSOCKET}::test_what_is_behind_an_error_is_neither_read_nor_kept",
+        f"{PROPERTIES}::test_what_comes_behind_the_end_is_not_kept",
+        None,
+        "case: a reason of 123 octets",
+        "case: a Close without a code",
+        f"{PAIRS}::test_every_interleaving_ends_well",
+        f"{CONNECTION_OF_WEBSOCKET}::test_a_ping_before_a_close_is_answered_and_one_behind_ours_is_not",
+    ),
+    "handshake": (
+        f"{HANDSHAKE}::test_what_a_server_refuses",
+        f"{HANDSHAKE}::test_what_a_client_refuses",
+        f"{HANDSHAKE}::test_a_server_accepts_only_what_is_offered",
+        f"{HANDSHAKE}::test_what_the_handshake_says_nobody_else_may",
+        "ws/test_extensions.py::test_what_is_malformed",
+        "ws/test_extensions.py::test_much_of_nothing_is_soon_refused",
+        f"{DEFLATE}::test_what_is_no_answer_fails_the_handshake",
+        f"{CONNECTION_OF_WEBSOCKET}::test_accept_and_reject_exclude_each_other",
+        None,
+        f"{HANDSHAKE}::test_a_request_in_other_words",
+        f"{HANDSHAKE}::test_a_request_over_http2",
+        f"{HANDSHAKE}::test_what_a_client_accepts",
+        f"{HANDSHAKE}::test_websockets_takes_and_refuses_the_same_requests",
+        "ws/test_extensions.py::test_as_many_as_a_head_can_hold",
+    ),
+}
+
 VECTORS = read_vectors("h1")
+TITLES = {case.title: case for case in all_cases()}
 
 
 def rows(text: str, name: str) -> list[str]:
@@ -288,6 +443,7 @@ def test_the_rows_are_those_of_the_table(shared_dir: Path) -> None:
     text = (shared_dir / "SECURITY.md").read_text(encoding="utf-8")
     assert rows(text, "HTTP/1 framing") == list(ROWS)
     assert rows(text, "HTTP/2") == list(ROWS_OF_HTTP_2)
+    assert rows(text, "WebSocket") == list(ROWS_OF_WEBSOCKET)
 
 
 def test_vectors_name_rows_of_the_table() -> None:
@@ -308,20 +464,56 @@ def test_a_row_has_valid_neighbours_too(row: str) -> None:
     assert len(accepted) >= 2
 
 
-@pytest.mark.parametrize("row", ROWS_OF_HTTP_2)
-def test_a_row_of_http_2_names_attacks_and_what_is_near_them(row: str) -> None:
-    tests = ROWS_OF_HTTP_2[row]
+@pytest.mark.parametrize(
+    "tests", [*ROWS_OF_HTTP_2.values(), *ROWS_OF_WEBSOCKET.values()], ids=[*ROWS_OF_HTTP_2, *ROWS_OF_WEBSOCKET]
+)
+def test_a_row_names_attacks_and_what_is_near_them(tests: tuple[str | None, ...]) -> None:
     assert tests.count(None) == 1
     assert tests[0] is not None
     assert tests[-1] is not None
 
 
-@pytest.mark.parametrize(
-    ("row", "test"),
-    [(row, test) for row, tests in (*ROWS.items(), *ROWS_OF_HTTP_2.items()) for test in tests if test is not None],
-)
-def test_the_tests_elsewhere_exist(row: str, test: str) -> None:
+def exists(test: str) -> bool:
+    """Whether a test, ``file::test``, or a case of WebSocket is there."""
+    if test.startswith("case: "):
+        return test.removeprefix("case: ") in TITLES
     file, _, name = test.partition("::")
     path = Path(__file__).parent / file
-    assert path.is_file(), f"{row}: {file} is not there"
-    assert re.search(rf"^(?:async )?def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE), f"{row}: {test}"
+    return (
+        path.is_file()
+        and re.search(rf"^(?:async )?def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE) is not None
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "test"),
+    [
+        (row, test)
+        for row, tests in (*ROWS.items(), *ROWS_OF_HTTP_2.items(), *ROWS_OF_WEBSOCKET.items())
+        for test in tests
+        if test is not None
+    ],
+)
+def test_the_tests_elsewhere_exist(row: str, test: str) -> None:
+    assert exists(test)
+
+
+def test_what_does_not_exist_would_be_seen() -> None:
+    assert not exists("case: nobody wrote this")
+    assert not exists("ws/test_cases.py::test_that_nobody_wrote")
+    assert not exists("ws/test_nothing.py::test_whole")
+
+
+@pytest.mark.parametrize("row", ROWS_OF_WEBSOCKET)
+def test_cases_of_attacks_fail_and_those_near_them_do_not(row: str) -> None:
+    """A Close twice is no error, nor what comes behind it: that is dropped."""
+    tests = ROWS_OF_WEBSOCKET[row]
+    split = tests.index(None)
+    attacks, near = (
+        [TITLES[test.removeprefix("case: ")] for test in part if test is not None and test.startswith("case: ")]
+        for part in (tests[:split], tests[split:])
+    )
+    assert [case.title for case in attacks if not case.code] == (
+        ["two Closes", "no frame, behind the Close"] if row == "close" else []
+    )
+    assert [case.title for case in near if case.code] == []
