@@ -21,6 +21,7 @@ def side() -> Iterator[TunnelSide]:
 
 @each_version
 def test_messages_both_ways_and_the_client_closes(side: TunnelSide, version: str) -> None:
+    before = living(WebSocketSession, StreamExchange)
     side.app.echoes = True
     peer = side.open(version)
     assert peer.status == {"1": 101, "2": 200}[version]
@@ -33,7 +34,7 @@ def test_messages_both_ways_and_the_client_closes(side: TunnelSide, version: str
     assert peer.ended  # the server does so first
     peer.end()
     assert peer.over
-    assert living(WebSocketSession, StreamExchange) == 0
+    assert living(WebSocketSession, StreamExchange) <= before
     (record,) = side.records
     assert (record.status, record.octets_sent, record.error) == (peer.status, len(peer.octets), "")
 

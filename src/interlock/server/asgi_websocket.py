@@ -266,7 +266,11 @@ class WebSocketHandler:
         engine = self.engine
         if self._lost:
             raise Disconnected(self._reason)
-        if engine.connecting:
+        if self._denial is not None:
+            if kind == "websocket.http.response.body":
+                await self._send_denial(self._denial, message)
+                return
+        elif engine.connecting:
             if kind == "websocket.accept":
                 self._accept(message)
                 return
@@ -275,7 +279,7 @@ class WebSocketHandler:
                     engine.reject(403, self._defaults([(b"content-length", b"0")]), reason(403)), b"", more=False
                 )
                 return
-            if kind == "websocket.http.response.start" and self._denial is None:
+            if kind == "websocket.http.response.start":
                 self._start_denial(message)
                 return
         elif self._session is not None:
@@ -286,19 +290,21 @@ class WebSocketHandler:
                 code = message.get("code")
                 self._session.start_closing(_NORMAL if code is None else code, message.get("reason") or "")
                 return
-        if kind == "websocket.http.response.body" and self._denial is not None:
-            await self._send_denial(message)
-            return
-        raise RuntimeError(f"ASGI message {kind!r} is not expected now: expected {self._expected()}")
+        raise RuntimeError(f"ASGI message {kind!r} is not expected {self._expected()}")
 
     def _expected(self) -> str:
+        """Where the WebSocket is, and what may be sent there."""
         if self._denial is not None:
-            return "websocket.http.response.body"
+            return "in the response that denies the WebSocket: expected websocket.http.response.body"
         if self.engine.connecting:
-            return "websocket.accept, websocket.close or websocket.http.response.start"
-        if self._session is not None:
-            return "websocket.send or websocket.close"
-        return "nothing more, the WebSocket having been denied"
+            return (
+                "before the WebSocket is accepted: "
+                "expected websocket.accept, websocket.close or websocket.http.response.start"
+            )
+        if self._session is None:
+            return "after the WebSocket was denied: expected nothing more"
+        where = "while the WebSocket is open" if self._session.open else "after the WebSocket was closed"
+        return f"{where}: expected websocket.send or websocket.close"
 
     def _accept(self, message: _Message) -> None:
         fields = self._fields(message.get("headers") or ())
@@ -342,12 +348,14 @@ class WebSocketHandler:
 
     def _start_denial(self, message: _Message) -> None:
         status = message["status"]
+        if self._request.protocol and 200 <= status < 300:
+            raise RuntimeError(
+                f"in HTTP/2 a response of {status} does not deny the WebSocket, but opens it (RFC 8441 §5)"
+            )
         fields = self._fields(message.get("headers") or ())
         self._denial = Response(status_code=status, headers=self._defaults(fields), reason=reason(status))
 
-    async def _send_denial(self, message: _Message) -> None:
-        denial = self._denial
-        assert denial is not None
+    async def _send_denial(self, denial: Response, message: _Message) -> None:
         if self.engine.connecting:
             response = self.engine.reject(denial.status_code, denial.headers.raw_items(), denial.reason)
             self._deny(response, message.get("body", b""), more=message.get("more_body", False))
@@ -365,10 +373,11 @@ class WebSocketHandler:
             events.append(Data(body))
         if not more:
             events.append(_END)
-            self._denial = None
-            self.exchange = None
         if events:
             exchange.send(*events)
+        if not more:
+            self._denial = None
+            self.exchange = None
         self._wake()
 
     # -- fields
