@@ -731,6 +731,32 @@ def test_an_error_of_the_connection_is_answered_and_ends_all(
     assert "refused 192.0.2.7" in caplog.text
 
 
+@pytest.mark.parametrize("whose", ["the engine's", "the driver's"])
+def test_an_error_of_the_connection_leaves_out_what_waits_to_be_sent(side: ServerSide, whose: str) -> None:
+    client = Http2Client(side, settings={SettingCodes.INITIAL_WINDOW_SIZE: 2**30})
+    client.h2.increment_flow_control_window(2**30)
+    client.turn()
+    client.transport.take_nothing()
+    for _ in range(3):
+        client.request()
+        side.handled[-1].respond(b"x" * 1_000_000)
+    client.turn()
+    waiting = client.transport.most_waiting
+    assert waiting < 100_000
+    if "engine" in whose:
+        client.transport.send(b"\0\0\1\6\0\0\0\0\0x")
+    else:
+        client.transport.send(b"\0")
+        side.pass_time(10)
+    assert client.transport.most_waiting < waiting + 200
+    assert [handled.told for handled in side.handled] == [["end", "lost"]] * 3
+    client.transport.take(None)
+    client._without_goaways(bytes(client.transport.received[client._seen :]))
+    code = ErrorCodes.FRAME_SIZE_ERROR if "engine" in whose else ErrorCodes.ENHANCE_YOUR_CALM
+    assert client.goaways == [(code, 5)]
+    assert client.transport.eof_at is not None
+
+
 def test_what_is_no_preface_is_refused(side: ServerSide) -> None:
     client = Http2Client(side, begin=False)
     client.transport.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

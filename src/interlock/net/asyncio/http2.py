@@ -68,7 +68,7 @@ class HTTP2Protocol(HTTP2Sender):
 
     def data_received(self, data: bytes) -> None:
         """Octets from the peer."""
-        if self._promised:
+        if self._promised and self._backlog:
             self._flush()  # before other windows open
         if self._closing:
             return  # read and dropped while we linger

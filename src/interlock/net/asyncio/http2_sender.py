@@ -36,6 +36,7 @@ class HTTP2Sender:
 
     __slots__ = (
         "_answered",
+        "_backlog",
         "_begun_paused",
         "_buffered",
         "_closing",
@@ -83,6 +84,8 @@ class HTTP2Sender:
         self._heads_due = 0
         #: Whether the next flush has to hand over all that waits for it, since nobody waits for some of that.
         self._promised = False
+        #: Whether windows have held something at the last flush.
+        self._backlog = False
         #: Octets that the transport had when it was last looked at, which are less now, since only a flush adds to them.
         self._buffered = 0
         #: Whether more than the high-water mark waits in the transport.
@@ -162,7 +165,7 @@ class HTTP2Sender:
 
     def _windows_changed(self) -> None:
         """What the peer's windows held may leave with the next flush, and take the room of others."""
-        if self._unsent or self._answered:
+        if self._backlog:
             self._due = _UNKNOWN
 
     def _look_at_transport(self) -> None:
@@ -186,6 +189,7 @@ class HTTP2Sender:
             octets = connection.data_to_send(max(1024, self._high_water - self._buffered))
             if not octets:
                 self._due = self._heads_due = 0
+                self._backlog = self._unsent > 0 or len(self._answered) > 0
                 break
             transport.write(octets)
             for stream_id in connection.take_released():
@@ -318,10 +322,10 @@ class HTTP2Sender:
         self._closing = True  # nothing more of theirs is handed to the engine
         self._end_all(text)
         self._closing = False
-        self._close(linger=True)
+        self._close(linger=True, content=False)
 
-    def _close(self, linger: bool = False) -> None:
-        """Close, as soon as what is to be sent has been sent.
+    def _close(self, linger: bool = False, content: bool = True) -> None:
+        """Close, as soon as what is to be sent has been sent: without ``content``, frames other than DATA.
 
         With ``linger`` only our side is closed at first, and what comes is read and dropped for a while: otherwise the
         peer's system would drop our last octets, as in HTTP/1.1 (RFC 9112 §9.6).
@@ -334,7 +338,7 @@ class HTTP2Sender:
         self._waits.end()
         if connection.error_code < 0:
             connection.queue(ConnectionClosed())
-        octets = connection.data_to_send()
+        octets = connection.data_to_send(None if content else 0)
         if octets and not transport.is_closing():
             transport.write(octets)
         if linger and not self._peer_closed and self._registry.timeouts.linger and half_close(transport):

@@ -126,9 +126,8 @@ class Waits:
         stalled = self._connection.stalled_streams()
         if not stalled and not self.stalled:
             return
-        for stream_id in list(self.stalled):
-            if stream_id not in stalled:
-                self.end_stall(self.stalled[stream_id])
+        for stream_id in self.stalled.keys() - set(stalled):
+            self.end_stall(self.stalled[stream_id])
         now = self._loop.time()
         for stream_id in stalled:
             exchange = exchanges.get(stream_id)
