@@ -2,7 +2,20 @@
 
 import pytest
 
-from interlock.machine import Absorbing, CanReach, Coupling, Legal, Machine, Never, Property, Refused, System
+from interlock.machine import (
+    Absorbing,
+    Arises,
+    CanReach,
+    Coupling,
+    Duty,
+    Legal,
+    Machine,
+    Never,
+    Property,
+    Refused,
+    System,
+    where,
+)
 
 DOOR = Machine(
     "door",
@@ -110,6 +123,31 @@ def test_can_reach_without_some_events() -> None:
 
 def test_can_reach_through_a_coupling() -> None:
     assert holds(CanReach("c", {"door": "CLOSED"}), HEALED)
+
+
+def test_a_duty_holds_where_any_of_its_conditions_does() -> None:
+    duty = Duty("mend", {"door": "BROKEN"}, {"door": "LOCKED", "alarm": "RINGS"})
+    states = [HOUSE.states(joint) for joint, holding in enumerate(where(HOUSE, duty)) if holding]
+    assert states == [{"door": "BROKEN", "alarm": "RINGS"}, {"door": "BROKEN", "alarm": "QUIET"}]
+
+
+def test_a_duty_arises() -> None:
+    assert holds(Arises("d", Duty("mend", {"door": "BROKEN"}, {"door": "LOCKED"})))
+
+
+def test_a_duty_fails_to_arise_where_one_condition_is_never_reached() -> None:
+    duty = Duty("mend", {"door": "BROKEN"}, {"door": "OPEN", "alarm": "RINGS"})
+    assert fails(Arises("d", duty)) == ("no reachable joint state satisfies {'door': 'OPEN', 'alarm': 'RINGS'}", [])
+
+
+def test_a_duty_that_is_held_everywhere_is_none() -> None:
+    duty = Duty("stand", {"door": ("CLOSED", "OPEN", "LOCKED", "BROKEN")})
+    assert fails(Arises("d", duty)) == ("it holds everywhere", [])
+
+
+def test_a_duty_without_a_condition_is_refused() -> None:
+    with pytest.raises(ValueError, match="duty mend has no condition"):
+        Duty("mend")
 
 
 def test_failures_read_as_sentences() -> None:
