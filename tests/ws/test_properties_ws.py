@@ -322,6 +322,21 @@ def test_a_message_declared_large_holds_nothing_before_it_comes(role: Any) -> No
 
 
 @each_role
+@pytest.mark.parametrize("behind", [b"", b"\x81"], ids=["nothing", "the beginning of a frame"])
+def test_a_connection_that_waits_keeps_nothing_of_what_was_read(behind: bytes, role: Any) -> None:
+    """It may wait for hours, and there may be thousands of them."""
+    octets = raw.octets_of([raw.binary(bytes(1000))] * 1000, role is SERVER) + behind
+    connection = opened(role)
+    tracemalloc.start()
+    try:
+        received(connection, [bytes(bytearray(octets))])  # a copy that nobody else holds
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 16384
+
+
+@each_role
 def test_what_comes_behind_the_end_is_not_kept(role: Any) -> None:
     for frame in (raw.close(), raw.text("a", rsv=1)):
         connection = opened(role)

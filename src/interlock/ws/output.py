@@ -133,7 +133,11 @@ class Output:
     # -- sending
 
     def data_to_send(self) -> bytes:
-        """What is to be written now; b"" for nothing.  It has to be written before :meth:`next_actions` is obeyed."""
+        """What is to be written now; b"" for nothing.  It has to be written before :meth:`next_actions` is obeyed.
+
+        Of the pings that have come since this was last asked, the latest is answered (RFC 6455 §5.5.3): who asks after
+        every event answers all of them.
+        """
         if self._pong is not None:
             self._flush_pong()
         out = self._out

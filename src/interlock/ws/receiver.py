@@ -131,6 +131,9 @@ class Receiver(Output):
             self._drop()
             self._fail(error.error_status_hint, str(error))
             raise remote(error) from error
+        if self._at:  # who waits for long keeps no more than the beginning of a frame
+            self._octets = self._octets[self._at :]
+            self._at = 0
         if self._eof and not self._eof_given:
             self._eof_given = True
             if TABLE[self._joint * N + self._theirs + END_OF_STREAM] >= 0:
