@@ -1,5 +1,6 @@
 """Each case in both roles: whole, frame by frame, octet by octet, cut in two; messages in one piece, and as they come."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -74,6 +75,15 @@ def test_cases_have_titles_of_their_own() -> None:
 def test_no_case_holds_of_an_engine_that_reads_nothing(role: Any) -> None:
     """Nor of one that takes everything for a message, or all for an error: each says what has to come."""
     assert [case.title for case in CASES if not case.events and not case.code] == ["within the default, still to come"]
+
+
+def test_every_section_has_cases_that_fail_and_cases_that_do_not() -> None:
+    """Those by which frames are made; of the others some have cases too, and all have other tests."""
+    for code in (True, False):
+        covered = {section for case in CASES for section in case.sections if (case.code != 0) == code}
+        assert all(re.fullmatch(r"(6455|7692) §\d+(\.\d+)*", section) for section in covered)
+        wanted = "6455 §5.2, 6455 §5.4, 6455 §5.5, 6455 §5.5.1, 6455 §7.4, 6455 §8.1, 6455 §10.4"
+        assert {*wanted.split(", "), "7692 §6.1", "7692 §8"} <= covered
 
 
 # -- §5.1: masking
