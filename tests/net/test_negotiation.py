@@ -181,9 +181,37 @@ def test_a_server_of_http_2_only(side: ServerSide, protocol: str | None) -> None
     assert client.streams[client.request()].status == 200
     client = Http2Client(side, begin=False, factory=factory, **extra)
     client.transport.send(GET)
-    client._without_goaways(bytes(client.transport.received))
-    assert client.goaways == [(1, 0)]
+    if protocol is None:
+        assert client.transport.received.startswith(b"HTTP/1.1 505 HTTP Version Not Supported\r\n")
+        assert client.transport.received.endswith(b"only HTTP/2 is spoken here\n")
+    else:
+        client._without_goaways(bytes(client.transport.received))
+        assert client.goaways == [(1, 0)]
     assert client.transport.eof_at is not None
+    assert len(side.handled) == 1
+
+
+@pytest.mark.parametrize("octets", [PREFACE[:20] + b"x", b"PRI * HTTP/1.1\r\n", b"\x16\x03\1", b"\r\n", b""])
+@pytest.mark.parametrize("end", [False, True])
+def test_what_is_no_request_of_http_1_is_answered_in_http_2(side: ServerSide, octets: bytes, end: bool) -> None:
+    client = Http2Client(side, begin=False, factory=of_versions(side, "2"))
+    if octets:
+        client.transport.send(octets)
+    if end:
+        client.transport.send_eof()
+    side.pass_time(10)
+    client._without_goaways(bytes(client.transport.received))
+    assert b"HTTP/1.1" not in client.transport.received
+    assert [code for code, _ in client.goaways] == ([1] if octets else [] if end else [0])
+    assert client.transport.eof_at is not None
+
+
+@pytest.mark.parametrize("octets", [b"G", b"POST /", b"PROPFIND / HTTP/1.1\r\n"])
+def test_half_a_request_of_http_1_is_refused_too(side: ServerSide, octets: bytes) -> None:
+    client = Http2Client(side, begin=False, factory=of_versions(side, "2"))
+    for octet in octets:
+        client.transport.send(bytes([octet]))
+    assert client.transport.received.startswith(b"HTTP/1.1 505 ")
 
 
 @pytest.mark.parametrize("protocol", ["http/1.1", None])

@@ -1,12 +1,35 @@
-"""Closing one side of a connection only, so that the peer can still read our last octets (RFC 9112 §9.6)."""
+"""How a connection ends: what says so in HTTP/1.1, and what the peer sees of it (RFC 9112 §9.6)."""
 
 import asyncio
+import socket
+import struct
+from typing import Final
 
-__all__ = ["half_close"]
+from interlock.http.events import Response
+from interlock.http.fields import CLOSE
+
+__all__ = ["final", "half_close", "reset_on_close"]
+
+#: SO_LINGER on, for no time: closing sends a reset.
+_RESET: Final = struct.pack("ii", 1, 0)
+
+
+def final(response: Response) -> Response:
+    """The response, with ``Connection: close``, since its connection will not be used again."""
+    if response.headers.flags & CLOSE:
+        return response
+    return Response(
+        status_code=response.status_code,
+        headers=[*response.headers.raw_items(), (b"Connection", b"close")],
+        reason=response.reason,
+    )
 
 
 def half_close(transport: asyncio.WriteTransport) -> bool:
-    """Close our side, as soon as all is sent.  Returns False where that cannot be, or the connection is gone already."""
+    """Close our side only, as soon as all is sent, so that the peer can still read our last octets.
+
+    Returns False where that cannot be, or the connection is gone already.
+    """
     if not transport.can_write_eof():
         return False
     try:
@@ -14,3 +37,10 @@ def half_close(transport: asyncio.WriteTransport) -> bool:
     except OSError:
         return False
     return True
+
+
+def reset_on_close(transport: asyncio.WriteTransport) -> None:
+    """Have the connection end with a reset when it is closed, where its kind has such a thing."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from threading import get_ident
@@ -131,6 +132,11 @@ class ConnectionRegistry:
                 self._per_ip.pop(ip, None)
         if not self._connections and self._empty is not None:
             self._empty.set()
+
+    def report_refused(self, peer: PeerInfo, request: Request | None, status: int, octets: int, error: str) -> None:
+        """An exchange is over that no application has seen: answered at once, with so many octets of content."""
+        if self.on_exchange_end is not None:
+            self.on_exchange_end(ExchangeRecord(peer, request, status, octets, time.time(), 0.0, error))
 
     def call_threadsafe(self, callback: Callable[..., object], args: tuple[object, ...]) -> None:
         """Have ``callback(*args)`` called on the loop's thread.  Any thread may call; calls that meet share one wake-up.

@@ -16,9 +16,6 @@ from interlock.net.exchange import Disconnected, Handler, PeerInfo, TunnelHandle
 
 __all__ = ["DrivenExchange", "Driver", "StreamDriver", "StreamExchange", "peer_info"]
 
-#: A file is read in blocks of this many octets where sendfile is not possible.
-_BLOCK: Final = 262144
-
 
 class Driver(Protocol):
     """What an exchange needs of the connection it is on."""
@@ -284,9 +281,7 @@ class StreamExchange(ReportedExchange):
         """Send octets of a file as content: in blocks, since they go out in frames."""
         loop = asyncio.get_running_loop()
         while count:
-            data = await read_block(loop, file, offset, min(count, _BLOCK))
-            if not data:
-                raise EOFError(f"the file is {count} octets too short")
+            data = await read_block(loop, file, offset, count)
             self.send(Data(data))
             if not self.writable:
                 drained = loop.create_future()

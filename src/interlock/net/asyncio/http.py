@@ -7,14 +7,11 @@ has not taken what was read, and while a request is in progress and the next one
 
 import asyncio
 import socket
-import struct
-import time
 from typing import IO, Any, Final, cast
 
 from interlock.h1.connection import Connection
 from interlock.http.errors import RemoteProtocolError
 from interlock.http.events import ConnectionClosed, Data, EndOfMessage, Event, InformationalResponse, Request, Response
-from interlock.http.fields import CLOSE
 from interlock.http.sentinels import (
     CLOSED,
     DONE,
@@ -26,10 +23,10 @@ from interlock.http.sentinels import (
     SERVER,
 )
 from interlock.net import deadlines
-from interlock.net.asyncio.closing import half_close
-from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
+from interlock.net.asyncio.closing import final, half_close, reset_on_close
+from interlock.net.asyncio.connections import ConnectionRegistry
 from interlock.net.asyncio.exchange import DrivenExchange, peer_info
-from interlock.net.asyncio.sendfile import read_block, send_range
+from interlock.net.asyncio.sendfile import FileRange, read_block, send_range
 from interlock.net.asyncio.tunnel import TunnelProtocol
 from interlock.net.asyncio.unsent import unsent
 from interlock.net.deadlines import Wait
@@ -40,22 +37,6 @@ __all__ = ["HTTPProtocol"]
 
 #: Pieces up to this many octets together are copied into one write.
 _JOIN: Final = 65536
-#: A file is read in blocks of this many octets where sendfile is not possible.
-_BLOCK: Final = 262144
-#: SO_LINGER on, for no time: closing sends a reset.
-_RESET: Final = struct.pack("ii", 1, 0)
-
-
-class _FileRange:
-    """Stands for octets of a file in a Data event: the engine only asks for its length."""
-
-    __slots__ = ("_octets",)
-
-    def __init__(self, octets: int) -> None:
-        self._octets: Final = octets
-
-    def __len__(self) -> int:
-        return self._octets
 
 
 class HTTPProtocol:
@@ -128,7 +109,7 @@ class HTTPProtocol:
             if self._registry.flooded(self._ip):
                 self.abort()
             else:
-                self._refuse(RemoteProtocolError("too many connections", 503))
+                self.refuse(RemoteProtocolError("too many connections", 503))
         elif self._registry.draining:
             self._close()
         self._arm()
@@ -247,7 +228,7 @@ class HTTPProtocol:
                         self._close()
                     break
         except RemoteProtocolError as error:
-            self._refuse(error)
+            self.refuse(error)
         finally:
             self._processing = False
 
@@ -322,7 +303,8 @@ class HTTPProtocol:
         for given in events:
             event = given
             if type(given) is Response:
-                event = self._final(given)
+                if self._registry.draining or self.connection.they_are_waiting_for_100_continue:
+                    event = final(given)
                 exchange.status = given.status_code
             elif type(given) is Data:
                 exchange.octets_sent += len(given.data)
@@ -355,19 +337,6 @@ class HTTPProtocol:
             for part in parts:
                 transport.write(part)
 
-    def _final(self, response: Response) -> Response:
-        """The response, with ``Connection: close`` where this connection will not be used again."""
-        if response.headers.flags & CLOSE:
-            return response
-        connection = self.connection
-        if not self._registry.draining and not connection.they_are_waiting_for_100_continue:
-            return response
-        return Response(
-            status_code=response.status_code,
-            headers=[*response.headers.raw_items(), (b"Connection", b"close")],
-            reason=response.reason,
-        )
-
     async def send_file(self, exchange: DrivenExchange, file: IO[bytes], offset: int, count: int) -> None:
         """Send octets of a file as content of ``exchange``."""
         transport = self._transport
@@ -378,16 +347,14 @@ class HTTPProtocol:
         sock = transport.get_extra_info("socket")
         if self._peer.ssl_object is not None or sock is None:
             while count:
-                data = await read_block(self._loop, file, offset, min(count, _BLOCK))
-                if not data:
-                    raise EOFError(f"the file is {count} octets too short")
+                data = await read_block(self._loop, file, offset, count)
                 self.send(exchange, (Data(data),))
                 await self._below(transport)
                 offset += len(data)
                 count -= len(data)
             return
-        parts = self.connection.send_with_data_passthrough(Data(_FileRange(count))) or []
-        at = next(i for i, part in enumerate(parts) if isinstance(part, _FileRange))
+        parts = self.connection.send_with_data_passthrough(Data(FileRange(count))) or []
+        at = next(i for i, part in enumerate(parts) if isinstance(part, FileRange))
         limits = self._registry.limits
         transport.set_write_buffer_limits(high=0)
         try:
@@ -491,7 +458,7 @@ class HTTPProtocol:
 
     # -- ends
 
-    def _refuse(self, error: RemoteProtocolError) -> None:
+    def refuse(self, error: RemoteProtocolError) -> None:
         """Answer what the peer did wrong, if that can still be answered, and close."""
         exchange = self._exchange
         connection = self.connection
@@ -513,10 +480,8 @@ class HTTPProtocol:
                 exchange.status = status
                 exchange.octets_sent = octets_sent
             self._end_exchange(text)
-        elif self._registry.on_exchange_end is not None:
-            self._registry.on_exchange_end(
-                ExchangeRecord(self._peer, None, status, octets_sent, time.time(), 0.0, text)
-            )
+        else:
+            self._registry.report_refused(self._peer, None, status, octets_sent, text)
         if status:
             self._close(linger=True)
         else:
@@ -539,9 +504,7 @@ class HTTPProtocol:
             return
         if self.connection.ends_by_close:
             # Nothing but a reset tells the peer that this is not the end.
-            sock = transport.get_extra_info("socket")
-            if sock is not None and sock.family != socket.AF_UNIX:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            reset_on_close(transport)
             self.abort()
         else:
             self._close(linger=True)
@@ -627,6 +590,6 @@ class HTTPProtocol:
         elif what == deadlines.BODY and self._exchange is None:
             self._close()
         elif what == deadlines.BODY or self.connection.waiting_for == "head":
-            self._refuse(RemoteProtocolError("the request came too slowly", 408))
+            self.refuse(RemoteProtocolError("the request came too slowly", 408))
         else:
             self._close()

@@ -6,7 +6,6 @@ high-water mark; what streams have to say in one turn of the loop is one write. 
 """
 
 import asyncio
-import time
 from typing import Final, cast
 
 from interlock.h2.connection import Connection
@@ -17,7 +16,7 @@ from interlock.http.events import ConnectionClosed, Data, EndOfMessage, Event, I
 from interlock.http.sentinels import SERVER
 from interlock.net import deadlines
 from interlock.net.asyncio.closing import half_close
-from interlock.net.asyncio.connections import ConnectionRegistry, ExchangeRecord
+from interlock.net.asyncio.connections import ConnectionRegistry
 from interlock.net.asyncio.exchange import StreamExchange
 from interlock.net.asyncio.waits import Waits
 from interlock.net.exchange import Disconnected, PeerInfo
@@ -271,9 +270,7 @@ class HTTP2Sender:
         """Answer a request that no application sees."""
         octets = self._queue_refusal(stream_id, error, b"" if request is None else request.method)
         self.connection.release(stream_id)
-        if self._registry.on_exchange_end is not None:
-            record = ExchangeRecord(self._peer, request, error.error_status_hint, octets, time.time(), 0.0, str(error))
-            self._registry.on_exchange_end(record)
+        self._registry.report_refused(self._peer, request, error.error_status_hint, octets, str(error))
 
     def _queue_refusal(self, stream_id: int, error: RemoteProtocolError, method: bytes) -> int:
         self._registry.log.debug("refused %s on stream %d: %s", self._ip or "a client", stream_id, error)

@@ -8,6 +8,7 @@ import asyncio
 from typing import Final, cast
 
 from interlock.h2.errors import PROTOCOL_ERROR
+from interlock.http.errors import RemoteProtocolError
 from interlock.net.asyncio.connections import ConnectionRegistry
 from interlock.net.asyncio.http import HTTPProtocol
 from interlock.net.asyncio.http2 import HTTP2Protocol
@@ -44,14 +45,11 @@ class NegotiatingProtocol:
             if not agreed and isinstance(protocol, HTTP2Protocol):
                 protocol.refuse(PROTOCOL_ERROR, "HTTP/2 over TLS is agreed on by ALPN (RFC 9113 §3.2)")
             return
-        if "1" not in self._registry.versions:
-            self._hand_over(http2=True, since=None)
-            return
         peername = transport.get_extra_info("peername")
         self._ip = str(peername[0]) if isinstance(peername, tuple) else ""
         if not self._registry.add(self, self._ip):
             self._registry.remove(self, self._ip)
-            self._hand_over(http2=False, since=None)  # which knows what to say to it
+            self._hand_over(http2="1" not in self._registry.versions, since=None)  # which knows what to say to it
         elif self._registry.draining:
             self._transport.close()
         elif self._registry.timeouts.head:
@@ -107,7 +105,16 @@ class NegotiatingProtocol:
 
     def _decide(self, *, http2: bool) -> HTTPProtocol | HTTP2Protocol:
         self._stop()
-        return self._hand_over(http2=http2, since=self._since)
+        if http2 or "1" in self._registry.versions:
+            return self._hand_over(http2=http2, since=self._since)
+        received = self._received
+        if _PREFACE.startswith(received) or received.startswith(b"PRI ") or not received[:1].isalpha():
+            return self._hand_over(http2=True, since=self._since)  # it is no request of HTTP/1.1 either
+        self._received = b""
+        protocol = self._hand_over(http2=False, since=self._since)
+        if isinstance(protocol, HTTPProtocol):
+            protocol.refuse(RemoteProtocolError("only HTTP/2 is spoken here", 505))  # in words that it can read
+        return protocol
 
     def _hand_over(self, *, http2: bool, since: float | None) -> HTTPProtocol | HTTP2Protocol:
         """Have the driver of that version go on from here, as if it had been there from the start."""

@@ -3,10 +3,25 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
-from typing import IO
+from collections.abc import Callable
+from typing import IO, Final
 
-__all__ = ["read_block", "send_range"]
+__all__ = ["FileRange", "read_block", "send_range"]
+
+#: A file is read in blocks of this many octets where sendfile is not possible.
+_BLOCK: Final = 262144
+
+
+class FileRange:
+    """Stands for octets of a file in a Data event: the engine only asks for its length."""
+
+    __slots__ = ("_octets",)
+
+    def __init__(self, octets: int) -> None:
+        self._octets: Final = octets
+
+    def __len__(self) -> int:
+        return self._octets
 
 
 async def send_range(
@@ -56,9 +71,15 @@ def _wake(ready: "asyncio.Future[None]") -> None:
         ready.set_result(None)
 
 
-def read_block(loop: asyncio.AbstractEventLoop, file: IO[bytes], offset: int, count: int) -> Awaitable[bytes]:
-    """Read ``count`` octets of ``file`` from ``offset`` in a thread, so that a slow disk does not stop the loop."""
-    return loop.run_in_executor(None, _read, file, offset, count)
+async def read_block(loop: asyncio.AbstractEventLoop, file: IO[bytes], offset: int, count: int) -> bytes:
+    """The first of ``count`` octets of ``file`` from ``offset``, read in a thread: a slow disk does not stop the loop.
+
+    Raises :class:`EOFError` where the file is shorter than that.
+    """
+    data = await loop.run_in_executor(None, _read, file, offset, min(count, _BLOCK))
+    if not data:
+        raise EOFError(f"the file is {count} octets too short")
+    return data
 
 
 def _read(file: IO[bytes], offset: int, count: int) -> bytes:
