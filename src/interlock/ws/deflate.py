@@ -369,6 +369,10 @@ class Decompressor:
 
         A block may say that it is the last, and be followed by others, from the next octet on (RFC 7692 §7.2.1,
         §7.2.3.4).  These can only refer back to where they begin: whoever ends a deflate stream starts a new one.
+
+        Two things depend on how a payload is cut, though none on a good one: what was made right before an error is
+        given or not, and a reference beyond the window that was agreed on is refused or read, since zlib looks beyond
+        it into what the same octets made.
         """
         if max_length < 0:
             raise ValueError(f"max_length must not be negative: {max_length}")
