@@ -6,13 +6,11 @@ Both engines run the same code, in turns, and the best of all rounds counts: wha
 never faster.  Says whether interlock ran compiled or interpreted.  bench/README.md tells how to read the figures.
 """
 
-import argparse
-import platform
 import sys
-import time
-from collections.abc import Callable
 from itertools import cycle, islice
 from typing import Any, NamedTuple
+
+from turns import Run, announce, arguments, best_of, line, microseconds, title
 
 try:
     import h11
@@ -99,7 +97,7 @@ CASES = [
 ]
 
 
-def running(engine: Engine, case: Case) -> Callable[[int], bytes]:
+def running(engine: Engine, case: Case) -> Run:
     """What runs so many cycles of ``case`` and gives the octets of the last response."""
     make, server, end_of_message = engine.Connection, engine.SERVER, engine.EndOfMessage
     response_event, data_event = engine.Response, engine.Data
@@ -124,43 +122,31 @@ def running(engine: Engine, case: Case) -> Callable[[int], bytes]:
     return run
 
 
-def microseconds(run: Callable[[int], bytes], count: int) -> float:
-    """How long one of ``count`` cycles takes."""
-    start = time.perf_counter()
-    run(count)
-    return (time.perf_counter() - start) / count * 1e6
-
-
 def measure(case: Case, rounds: int, seconds: float) -> tuple[float, float]:
     """The best of all rounds, in microseconds: (interlock's, h11's)."""
     runs = [running(h1, case), running(h11, case)]
     content = {run(1).partition(b"\r\n\r\n")[2] for run in runs}
     assert content == {case.content}, "the two engines do not answer the same"
     counts = [max(1, int(seconds * 1e6 / microseconds(run, 100))) for run in runs]
-    best = [float("inf"), float("inf")]
-    for _ in range(rounds):
-        for i, run in enumerate(runs):
-            best[i] = min(best[i], microseconds(run, counts[i]))
-    return best[0], best[1]
+    ours, theirs = best_of(runs, rounds, counts)
+    return ours, theirs
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each engine for each request (default: 7)")
+    parser = arguments(__doc__, "turns of each engine for each request")
     parser.add_argument("--seconds", type=float, default=0.2, help="of each turn (default: 0.2)")
     options = parser.parse_args()
-    compiled = not interlock.h1.connection.__file__.endswith(".py")
-    print(
-        f"interlock {'COMPILED' if compiled else 'INTERPRETED'} ({interlock.h1.connection.__file__})\n"
-        f"h11 {h11.__version__}, {platform.python_implementation()} {platform.python_version()}; "
-        f"best of {options.rounds} rounds of {options.seconds:g} s\n"
+    announce(
+        interlock.h1.connection.__file__,
+        f"h11 {h11.__version__}",
+        f"{options.rounds} rounds of {options.seconds:g} s",
     )
-    print(f"{'request in, response out':<36}{'interlock µs':>14}{'h11 µs':>10}{'times h11':>12}")
+    title("h11")
     ratios = []
     for case in CASES:
         ours, theirs = measure(case, options.rounds, options.seconds)
         ratios.append(theirs / ours)
-        print(f"{case.name:<36}{ours:>14.1f}{theirs:>10.1f}{theirs / ours:>12.1f}", flush=True)
+        line(case.name, ours, theirs)
     print(f"{'least of these':<36}{'':>14}{'':>10}{min(ratios):>12.1f}")
 
 

@@ -7,11 +7,10 @@ in the same way; they take turns, and the best of all rounds counts.  Also print
 wire, and how many window updates an upload does.  bench/README.md tells how to read the figures.
 """
 
-import argparse
-import platform
 import sys
-import time
 from collections.abc import Callable
+
+from turns import Run, announce, arguments, best_of, line, title
 
 try:
     import h2
@@ -70,41 +69,47 @@ def requests(count: int, fields: Callable[[int], Fields]) -> list[bytes]:
     return made
 
 
-def run_ours(given: list[bytes]) -> tuple[float, bytes]:
-    """How long interlock takes for all requests, in seconds, and what it has sent at last."""
-    connection = ours.Connection(ours.SERVER)
-    connection.receive_data(OPENING)
-    while connection.next_event() is not ours.NEED_DATA:
-        pass
-    sent = connection.data_to_send()
-    start = time.perf_counter()
-    for octets in given:
-        connection.receive_data(octets)
-        while (event := connection.next_event()) is not ours.NEED_DATA:
-            if type(event) is ours.EndOfMessage:
-                stream_id = event.stream_id
-                connection.queue(ours.Response(status_code=200, headers=RESPONSE, stream_id=stream_id))
-                connection.queue(ours.Data(CONTENT, stream_id=stream_id))
-                connection.queue(ours.EndOfMessage(stream_id=stream_id))
+def with_ours(given: list[bytes]) -> Run:
+    """What has interlock answer the first so many requests of a connection, and gives its last answer."""
+
+    def run(count: int) -> bytes:
+        connection = ours.Connection(ours.SERVER)
+        connection.receive_data(OPENING)
+        while connection.next_event() is not ours.NEED_DATA:
+            pass
         sent = connection.data_to_send()
-    return time.perf_counter() - start, sent
+        for octets in given[:count]:
+            connection.receive_data(octets)
+            while (event := connection.next_event()) is not ours.NEED_DATA:
+                if type(event) is ours.EndOfMessage:
+                    stream_id = event.stream_id
+                    connection.queue(ours.Response(status_code=200, headers=RESPONSE, stream_id=stream_id))
+                    connection.queue(ours.Data(CONTENT, stream_id=stream_id))
+                    connection.queue(ours.EndOfMessage(stream_id=stream_id))
+            sent = connection.data_to_send()
+        return sent
+
+    return run
 
 
-def run_theirs(given: list[bytes]) -> tuple[float, bytes]:
+def with_theirs(given: list[bytes]) -> Run:
     """The same of the h2 library."""
-    connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding=None))
-    connection.initiate_connection()
-    connection.receive_data(OPENING)
-    sent = connection.data_to_send()
     response = [(b":status", b"200"), *RESPONSE]
-    start = time.perf_counter()
-    for octets in given:
-        for event in connection.receive_data(octets):
-            if type(event) is h2.events.StreamEnded:
-                connection.send_headers(event.stream_id, response)
-                connection.send_data(event.stream_id, CONTENT, end_stream=True)
+
+    def run(count: int) -> bytes:
+        connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding=None))
+        connection.initiate_connection()
+        connection.receive_data(OPENING)
         sent = connection.data_to_send()
-    return time.perf_counter() - start, sent
+        for octets in given[:count]:
+            for event in connection.receive_data(octets):
+                if type(event) is h2.events.StreamEnded:
+                    connection.send_headers(event.stream_id, response)
+                    connection.send_data(event.stream_id, CONTENT, end_stream=True)
+            sent = connection.data_to_send()
+        return sent
+
+    return run
 
 
 def meaning(sent: bytes) -> list[tuple[type[Frame], int, set[str]]]:
@@ -151,30 +156,24 @@ def window_updates(megabytes: int) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each engine for each request (default: 7)")
+    parser = arguments(__doc__, "turns of each engine for each request")
     parser.add_argument("--requests", type=int, default=2000, help="of each turn, on one connection (default: 2000)")
     options = parser.parse_args()
-    compiled = not interlock.h2.connection.__file__.endswith(".py")
-    print(
-        f"interlock {'COMPILED' if compiled else 'INTERPRETED'} ({interlock.h2.connection.__file__})\n"
-        f"h2 {h2.__version__}, hpack {hpack.__version__}, {platform.python_implementation()} "
-        f"{platform.python_version()}; best of {options.rounds} rounds of {options.requests} requests\n"
+    announce(
+        interlock.h2.connection.__file__,
+        f"h2 {h2.__version__}, hpack {hpack.__version__}",
+        f"{options.rounds} rounds of {options.requests} requests",
     )
-    print(f"{'request in, response out':<36}{'interlock µs':>14}{'h2 µs':>10}{'times h2':>12}")
+    title("h2")
     for name, fields in (("GET, 11 fields", lambda _: BROWSER), ("GET, 11 fields, all different", different)):
         given = requests(options.requests, fields)
-        best = [float("inf"), float("inf")]
-        for _ in range(options.rounds):
-            ended = []
-            for i, run in enumerate((run_ours, run_theirs)):
-                seconds, sent = run(given)
-                best[i] = min(best[i], seconds / options.requests * 1e6)
-                ended.append(sent)
-            if meaning(ended[0]) != meaning(ended[1]):
-                sys.exit(f"the two engines do not answer the same: {ended}")
-        print(f"{name:<36}{best[0]:>14.1f}{best[1]:>10.1f}{best[1] / best[0]:>12.1f}", flush=True)
-    _, sent = run_ours(requests(100, lambda _: BROWSER))
+        runs = [with_ours(given), with_theirs(given)]
+        first, second = (meaning(run(len(given))) for run in runs)
+        if first != second:
+            sys.exit(f"the two engines do not answer the same: {first}, {second}")
+        best = best_of(runs, options.rounds, [len(given)] * 2)
+        line(name, best[0], best[1])
+    sent = with_ours(requests(100, lambda _: BROWSER))(100)
     print(f"\noctets of a response's head, the hundredth on its connection: {len(sent) - 9 - len(CONTENT)}")
     for megabytes in (1, 100):
         updates = window_updates(megabytes)
