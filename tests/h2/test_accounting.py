@@ -181,6 +181,19 @@ def test_no_more_comes_back_than_was_received() -> None:
     assert credit(engine) == {}
 
 
+def test_what_comes_behind_the_end_of_a_message_comes_back_to_the_connection() -> None:
+    engine = server(limits=Limits(window=65535, window_ceiling=0, streams=1, glitches=10000))
+    sent = given = 0
+    for stream in range(1, 401, 2):
+        engine.request(stream)
+        events = engine.get(raw.data(stream, bytes(1000)))
+        assert [(event.stream_id, event.error_code) for event in events] == [(stream, raw.STREAM_CLOSED)]
+        engine.connection.release(stream)
+        sent += 1000
+        given += credit(engine).get(0, 0)
+    assert sent - given <= 65535 // 4 + 1000
+
+
 @pytest.mark.parametrize("how", ["consumed", "consumed in parts", "released", "released before"])
 def test_what_a_closed_stream_had_received_comes_back_to_the_connection(how: str) -> None:
     """All of it, in the end: after so many streams nothing of the connection's window is lost."""

@@ -1,10 +1,13 @@
-"""A field block that comes again is not read again: it means what it meant, unless the table has changed meanwhile."""
+"""A field block that comes again is not read again: it means what it meant, unless the table has changed meanwhile.
+
+Nor is one written again that would be the same.  And a field that comes out of the table was looked at when it was put there.
+"""
 
 import pytest
 from tests.h2 import raw_frames as raw
 from tests.h2.engine import PSEUDO, Engine, server
 
-from interlock.h2 import EndOfMessage, Limits, Request, RequestRefused, StreamReset
+from interlock.h2 import EndOfMessage, Limits, Request, RequestRefused, Response, StreamReset
 
 BLOCK = raw.block(PSEUDO)
 INDEXED = raw.literal("x", "a", raw.INDEXING)
@@ -125,3 +128,101 @@ def test_many_blocks_of_any_size(octets: int) -> None:
             stream += 2
     assert engine.connection.open_streams == 1
     assert len(engine.connection._blocks) <= 16
+
+
+# -- fields out of the table
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ("Bad", "z"),
+        ("", "z"),
+        ("z", " z"),
+        ("z", "\0"),
+        ("te", "gzip"),
+        ("connection", "close"),
+        (":z", "z"),
+        (":path", "/z"),
+    ],
+)
+def test_a_field_that_is_bad_is_bad_each_time_that_it_is_named(bad: tuple[str, str]) -> None:
+    engine = server()
+    assert engine.get(raw.headers(1, BLOCK + raw.literal(*bad, raw.INDEXING))) == []
+    for stream in (3, 5):
+        assert engine.get(raw.headers(stream, BLOCK + NEWEST)) == []
+        (reset,) = (frame for frame in engine.sent() if frame.stream == stream)
+        assert (reset.kind, reset.number(0)) == (raw.RST_STREAM, raw.PROTOCOL_ERROR)
+    asked(engine, 7, BLOCK)
+
+
+def test_what_is_out_of_the_table_is_interpreted_each_time() -> None:
+    engine = server()
+    asked(engine, 1, BLOCK + raw.literal("content-length", "3", raw.INDEXING), end=False)
+    for stream in (3, 5):
+        assert asked(engine, stream, BLOCK + NEWEST, end=False).headers.content_length == 3
+    asked(engine, 7, BLOCK + raw.literal("cookie", "a", raw.INDEXING))
+    assert fields(asked(engine, 9, BLOCK + NEWEST + NEWEST)) == [(b"cookie", b"a; a")]
+
+
+# -- what is written
+
+
+def answered(engine: Engine, stream: int, *given: tuple[str, str], status: int = 200) -> bytes:
+    """Have a request answered with these fields; the block, if it says so to a decoder that has read all blocks."""
+    section = [(name.encode(), value.encode()) for name, value in given]
+    engine.request(stream)
+    engine.connection.queue(Response(status_code=status, headers=section), stream)
+    engine.end(stream)
+    (frame,) = engine.sent()
+    assert engine.fields(frame) == [(b":status", b"%d" % status), *section]
+    return frame.payload
+
+
+def test_the_same_response_again() -> None:
+    engine = server()
+    first, *others = (answered(engine, stream, ("x", "a"), ("etag", "b")) for stream in range(1, 21, 2))
+    assert first != others[0]
+    assert others == [others[0]] * 9
+
+
+def test_each_response_has_its_status() -> None:
+    engine = server()
+    for stream, status in enumerate((200, 200, 404, 404, 200, 201, 201)):
+        answered(engine, 2 * stream + 1, ("content-length", "0"), status=status)
+
+
+def test_the_same_response_is_written_anew_once_the_table_has_changed() -> None:
+    engine = server()
+    for stream in range(1, 400, 4):
+        answered(engine, stream, ("x", "a"), ("content-length", "0"))
+        answered(engine, stream + 2, ("y", "b" * stream))
+
+
+def test_the_same_response_is_written_anew_once_the_peer_has_changed_the_tables_size() -> None:
+    engine = server()
+    streams = iter(range(1, 100, 2))
+    answered(engine, next(streams), ("x", "a"), ("content-length", "0"))
+    for size in (0, 100, 4096):
+        engine.get(raw.settings((raw.HEADER_TABLE_SIZE, size)))
+        engine.sent()
+        update = answered(engine, next(streams), ("x", "a"), ("content-length", "0"))
+        assert update[0] & 0xE0 == 0x20
+        for _ in range(3):
+            answered(engine, next(streams), ("x", "a"), ("content-length", "0"))
+        assert len(answered(engine, next(streams), ("x", "a"))) <= (9 if size < 100 else 3)
+
+
+@pytest.mark.parametrize("name", ["set-cookie", "authorization", "x"])
+def test_only_responses_without_secrets_are_kept(name: str) -> None:
+    engine = server()
+    for stream in (1, 3, 5):
+        answered(engine, stream, (name, "a"))
+    assert len(engine.connection._output._blocks) == (name == "x")
+
+
+def test_few_responses_are_kept() -> None:
+    engine = server()
+    for number in range(200):
+        answered(engine, 2 * number + 1, ("etag", f"{number}"))
+        assert len(engine.connection._output._blocks) <= 16

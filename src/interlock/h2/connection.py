@@ -241,8 +241,10 @@ class Connection(Receiver):
 
     def _queue_response(self, event: Response, stream_id: int) -> None:
         stream = self._stream(stream_id, "Response")
-        fields = write_response(event)
         status = event.status_code
+        output = self._output
+        block = output.known_block(status, event.headers)
+        fields = [] if block else write_response(event)
         if CONNECT_PROPOSED[stream.joint] and 200 <= status < 300:
             self._local(stream, LOCAL_ACCEPT)
         else:
@@ -250,7 +252,10 @@ class Connection(Receiver):
             stream.no_content = stream.method == b"HEAD" or status == 204 or status == 304
             if not stream.no_content:
                 stream.left = event.headers.content_length
-        self._output.head(stream, fields)
+        if block:
+            output.hold(stream, block)
+        else:
+            output.response(stream, fields, event)
 
     def _queue_data(self, event: Data, stream_id: int) -> None:
         stream = self._stream(stream_id, "Data")
@@ -294,7 +299,7 @@ class Connection(Receiver):
         fields = write_request(event, self._scheme)
         self._step(self._ours + OPEN_STREAM)
         self._highest_local = stream_id
-        stream = self._new_stream(stream_id)
+        stream = self._new_stream(stream_id, False)
         self._local(stream, LOCAL_CONNECT if event.method == b"CONNECT" else LOCAL_REQUEST)
         stream.method = event.method
         stream.left = event.headers.content_length
@@ -365,9 +370,9 @@ class Connection(Receiver):
 
     def stalled_streams(self) -> list[int]:
         """The streams that have Data and no window for it, be it theirs or the connection's (RFC 9113 §6.9)."""
-        if self._output.window.available <= 0:
+        if self._output.window <= 0:
             return [stream.id for stream in self._streams.values() if stream.pending_octets]
-        return [stream.id for stream in self._streams.values() if stream.pending_octets and stream.send.available <= 0]
+        return [stream.id for stream in self._streams.values() if stream.pending_octets and stream.send <= 0]
 
     def stream_waits_for(self, stream_id: int) -> str:
         """What would bring the peer's message forward.

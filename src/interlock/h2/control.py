@@ -28,6 +28,7 @@ from interlock.h2.events import (
     StreamReset,
     WindowUpdated,
 )
+from interlock.h2.flow import may_grow
 from interlock.h2.priority import parse_priority
 from interlock.h2.tables import CONNECTION, STREAM
 from interlock.http.limits import Limits
@@ -87,8 +88,9 @@ class Control(Core):
         if not stream_id:
             if not increment:
                 raise ConnectionFault(errors.PROTOCOL_ERROR, "a window update of 0 octets (RFC 9113 §6.9)")
-            if not output.window.grow(increment):
+            if not may_grow(output.window, increment):
                 raise ConnectionFault(errors.FLOW_CONTROL_ERROR, "a window beyond 2^31-1 octets (RFC 9113 §6.9.1)")
+            output.window += increment
             self._events.append(WindowUpdated(0, increment))
             return
         stream = self._streams.get(stream_id)
@@ -98,8 +100,9 @@ class Control(Core):
         if not increment:
             raise StreamFault(errors.PROTOCOL_ERROR, "a window update of 0 octets (RFC 9113 §6.9)")
         stream.joint = self._remote(stream.joint, REMOTE_WINDOW_UPDATE)
-        if not stream.send.grow(increment):
+        if not may_grow(stream.send, increment):
             raise StreamFault(errors.FLOW_CONTROL_ERROR, "a window beyond 2^31-1 octets (RFC 9113 §6.9.1)")
+        stream.send += increment
         output.opened(stream)
         self._events.append(WindowUpdated(stream_id, increment))
 
@@ -215,8 +218,9 @@ class Control(Core):
         output = self._output
         if name == frames.INITIAL_WINDOW_SIZE:
             for stream in list(self._streams.values()):
-                if not stream.send.adjust(value - before):
+                if not may_grow(stream.send, value - before):
                     raise ConnectionFault(errors.FLOW_CONTROL_ERROR, "a window beyond 2^31-1 octets (RFC 9113 §6.9.2)")
+                stream.send += value - before
                 output.opened(stream)
         elif name == frames.MAX_FRAME_SIZE:
             output.frame_size = value

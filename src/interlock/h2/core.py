@@ -26,7 +26,7 @@ from interlock.h2.codes import ERROR as CONNECTION_ERROR
 from interlock.h2.codes import SETTINGS as OUR_SETTINGS
 from interlock.h2.errors import ConnectionFault, StreamFault
 from interlock.h2.events import StreamReset
-from interlock.h2.flow import GrowthBudget, ReceiveWindow
+from interlock.h2.flow import NO_WINDOW, GrowthBudget, ReceiveWindow
 from interlock.h2.hpack import Decoder
 from interlock.h2.messages import mark
 from interlock.h2.output import Output
@@ -38,6 +38,9 @@ from interlock.http.limits import Limits
 
 __all__ = ["Core"]
 
+#: What is withheld of the connection's window, at most one of so many octets.  At one of two, one stream that has grown to
+#: the ceiling would wait for the connection.
+_PARTS: Final = 4
 #: How many closed streams are remembered, so that what comes late is told from what may not come.
 _REMEMBERED: Final = 256
 #: How many reasons are kept for resets of which no event tells.
@@ -131,7 +134,7 @@ class Core:
         whole = max(
             frames.DEFAULT_WINDOW, min(frames.LARGEST, self._window * max(limits.streams, 1) + limits.window_ceiling)
         )
-        self._credit: Final = ReceiveWindow(whole, whole)
+        self._credit: Final = ReceiveWindow(whole, whole, None, _PARTS)
         self._their_settings: Final[dict[int, int]] = {
             frames.HEADER_TABLE_SIZE: 4096,
             frames.ENABLE_PUSH: 1,
@@ -192,8 +195,12 @@ class Core:
 
     # -- streams
 
-    def _new_stream(self, stream_id: int) -> Stream:
-        """A stream that opens now."""
+    def _new_stream(self, stream_id: int, complete: bool) -> Stream:
+        """A stream that opens now.  ``complete``: with all that the peer has to send on it."""
+        if complete:
+            stream = Stream(stream_id, self._their_settings[frames.INITIAL_WINDOW_SIZE], NO_WINDOW)
+            self._streams[stream_id] = stream
+            return stream
         window = self._window
         early = not self.is_client and window < frames.DEFAULT_WINDOW and self._our_settings_pending[self._joint]
         if early:
@@ -201,9 +208,7 @@ class Core:
         stream = Stream(
             stream_id,
             self._their_settings[frames.INITIAL_WINDOW_SIZE],
-            window,
-            max(self.limits.window_ceiling, self._window),
-            self._growth,
+            ReceiveWindow(window, max(self.limits.window_ceiling, self._window), self._growth),
         )
         stream.early = early
         self._streams[stream_id] = stream

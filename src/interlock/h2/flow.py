@@ -5,7 +5,9 @@ Pure counts of octets.  A stream has one window of each kind, and so has the con
 
 from typing import Final, final
 
-__all__ = ["LARGEST_WINDOW", "GrowthBudget", "ReceiveWindow", "SendWindow"]
+from mypy_extensions import mypyc_attr
+
+__all__ = ["LARGEST_WINDOW", "NO_WINDOW", "GrowthBudget", "ReceiveWindow", "may_grow"]
 
 #: RFC 9113 §6.9.1.
 LARGEST_WINDOW: Final = 0x7FFF_FFFF
@@ -14,30 +16,12 @@ LARGEST_WINDOW: Final = 0x7FFF_FFFF
 _NEARLY: Final = 8
 
 
-@final
-class SendWindow:
-    """What the peer lets us send."""
+def may_grow(window: int, increment: int) -> bool:
+    """Whether a window that lets us send so many octets stays within its limit when it grows by ``increment``.
 
-    __slots__ = ("available",)
-
-    def __init__(self, initial: int) -> None:
-        #: Octets that may be sent now; negative after the peer has made its windows smaller (RFC 9113 §6.9.2).
-        self.available = initial
-
-    def take(self, octets: int) -> None:
-        """Octets have been sent: the payload of DATA, its padding included (RFC 9113 §6.9.1)."""
-        self.available -= octets
-
-    def grow(self, increment: int) -> bool:
-        """A WINDOW_UPDATE has come.  False, and nothing changes, if the window would be too large (RFC 9113 §6.9.1)."""
-        if increment > LARGEST_WINDOW - self.available:
-            return False
-        self.available += increment
-        return True
-
-    def adjust(self, delta: int) -> bool:
-        """SETTINGS_INITIAL_WINDOW_SIZE has changed by ``delta``.  False as in :meth:`grow` (RFC 9113 §6.9.2)."""
-        return self.grow(delta)
+    Both may be negative: the peer can make its windows smaller after they were used (RFC 9113 §6.9.1, §6.9.2).
+    """
+    return increment <= LARGEST_WINDOW - window
 
 
 @final
@@ -63,24 +47,37 @@ class GrowthBudget:
 
 
 @final
+@mypyc_attr(acyclic=True, free_list_len=1)
 class ReceiveWindow:
     """What we let the peer send, and what of it the application has still to take.
 
     Every octet of ``size`` is in one of three places: the peer may send it (``available``), the application has still to
-    take it (``unconsumed``), or it was taken and not yet announced to the peer.  It is announced once it is at least half
-    of the window, so a peer never waits for what is withheld, and updates are few.
+    take it (``unconsumed``), or it was taken and not yet announced to the peer.  It is announced once it is at least one of
+    ``parts`` of the window, so a peer never waits for what is withheld, and updates are few.
 
     A window grows where it is what holds the peer back: the peer has used up half of it since the last update, and the
     application has meanwhile taken nearly all that there was.  It doubles then, up to ``ceiling`` and as far as
     ``budget`` has octets left.
     """
 
-    __slots__ = ("_budget", "_ceiling", "_initial", "_taken", "available", "kept_up", "remaining", "size", "unconsumed")
+    __slots__ = (
+        "_budget",
+        "_ceiling",
+        "_initial",
+        "_parts",
+        "_taken",
+        "available",
+        "kept_up",
+        "remaining",
+        "size",
+        "unconsumed",
+    )
 
-    def __init__(self, initial: int, ceiling: int, budget: GrowthBudget | None = None) -> None:
+    def __init__(self, initial: int, ceiling: int, budget: GrowthBudget | None = None, parts: int = 2) -> None:
         self._initial = initial
         self._ceiling: Final = min(ceiling, LARGEST_WINDOW)
         self._budget: Final = budget
+        self._parts: Final = parts
         #: Octets taken by the application and not yet announced.
         self._taken = 0
         #: Octets that the peer may have sent without the application's taking them: never more than these.
@@ -112,7 +109,7 @@ class ReceiveWindow:
         self._taken += octets
         if self.unconsumed * _NEARLY <= self.size:
             self.kept_up = True
-        if self._taken * 2 < self.size or 0 <= self.remaining <= self.available:
+        if self._taken * self._parts < self.size or 0 <= self.remaining <= self.available:
             return 0
         increment = self._taken
         self._taken = 0
@@ -152,3 +149,7 @@ class ReceiveWindow:
             octets = self._budget.take(octets)
         self.size += octets
         return octets
+
+
+#: The window of streams on which the peer has nothing left to send.
+NO_WINDOW: Final = ReceiveWindow(0, 0)

@@ -1,17 +1,23 @@
 """What is to be sent: control frames and heads in their order, and DATA as windows and priorities allow (RFC 9113 §5.2)."""
 
+from collections import deque
 from typing import Any, Final, final
 
 from interlock.h2 import frames
 from interlock.h2.codes import CLOSED, LOCAL_DATA_END, LOCAL_ENDING, LOCAL_TRAILERS, TABLE, N
-from interlock.h2.flow import SendWindow
 from interlock.h2.hpack import Encoder
 from interlock.h2.messages import write_trailers
 from interlock.h2.schedule import Scheduler
 from interlock.h2.stream import Stream
+from interlock.http.events import Response
 from interlock.http.fields import Headers
 
 __all__ = ["Output"]
+
+
+#: Field blocks of responses that are remembered: so many, each of at most so many octets.
+_MOST_BLOCKS: Final = 16
+_LONGEST_BLOCK: Final = 1024
 
 
 @final
@@ -23,6 +29,7 @@ class Output:
     """
 
     __slots__ = (
+        "_blocks",
         "_control",
         "_ended",
         "_held",
@@ -40,7 +47,7 @@ class Output:
     def __init__(self, header_table: int) -> None:
         self.encoder: Final = Encoder(header_table)
         #: The connection's window: what the peer lets us send (RFC 9113 §6.9.1).
-        self.window: Final = SendWindow(frames.DEFAULT_WINDOW)
+        self.window = frames.DEFAULT_WINDOW
         #: The peer's SETTINGS_MAX_FRAME_SIZE.
         self.frame_size = frames.LEAST_FRAME_SIZE
         #: Streams that have Data, and a window for it.
@@ -57,6 +64,9 @@ class Output:
         self._ended: list[Stream] = []
         self._held: Stream | None = None
         self._held_block = b""
+        #: Field sections of responses, as octets -> what they have become: the encoder's version, the status, and a
+        #: field block that has not changed the encoder's table.
+        self._blocks: Final[dict[bytes, Any]] = {}
 
     @property
     def control_octets(self) -> int:
@@ -66,7 +76,7 @@ class Output:
     @property
     def waits(self) -> bool:
         """Whether :meth:`take` would give something."""
-        return self._octets > 0 or self._held is not None or (self.window.available > 0 and len(self.scheduler) > 0)
+        return self._octets > 0 or self._held is not None or (self.window > 0 and len(self.scheduler) > 0)
 
     def control(self, octets: bytes) -> None:
         """A frame other than DATA."""
@@ -78,10 +88,36 @@ class Output:
 
     def head(self, stream: Stream, fields: list[Any]) -> None:
         """The head of a message."""
+        self.hold(stream, self.encoder.encode(fields))
+
+    def response(self, stream: Stream, fields: list[Any], event: Response) -> None:
+        """The head of a final response, whose field list is ``fields``."""
+        headers = event.headers
+        encoder = self.encoder
+        version = encoder.version
+        block = encoder.encode(fields)
+        self.hold(stream, block)
+        if headers.shared and version == encoder.version and len(block) <= _LONGEST_BLOCK:
+            if len(self._blocks) >= _MOST_BLOCKS:
+                self._blocks.clear()
+            self._blocks[headers.wire] = (version, event.status_code, block)
+
+    def known_block(self, status: int, headers: Headers) -> bytes:
+        """The field block of a final response, if it was sent before and would be the same again; else b""."""
+        if not headers.shared:
+            return b""
+        known: tuple[int, int, bytes] | None = self._blocks.get(headers.wire)
+        if known is None:
+            return b""
+        version, known_status, block = known
+        return block if known_status == status and version == self.encoder.version else b""
+
+    def hold(self, stream: Stream, block: bytes) -> None:
+        """The field block that is the head of a message."""
         if self._held is not None:
             self._write_held(False)
         self._held = stream
-        self._held_block = self.encoder.encode(fields)
+        self._held_block = block
 
     def _write_held(self, end_stream: bool) -> None:
         stream = self._held
@@ -95,9 +131,14 @@ class Output:
         """Content; it waits for windows and for its turn."""
         octets = len(data)
         if octets:
-            stream.pending.append(data)
+            if not stream.pending_octets:
+                stream.first = data
+            elif stream.behind is None:
+                stream.behind = deque((data,))
+            else:
+                stream.behind.append(data)
             stream.pending_octets += octets
-            if stream.send.available > 0:
+            if stream.send > 0:
                 self.scheduler.add(stream.id, stream.urgency, stream.incremental)
 
     def finish(self, stream: Stream, trailers: Headers | None) -> None:
@@ -138,7 +179,8 @@ class Output:
         if self._held is stream:
             self._write_held(False)  # it is encoded, and the peer's table must stay what ours is
         if stream.pending_octets:
-            stream.pending.clear()
+            stream.first = b""
+            stream.behind = None
             stream.pending_octets = 0
             self.scheduler.remove(stream.id)
             self.released.append(stream.id)
@@ -146,7 +188,7 @@ class Output:
     def opened(self, stream: Stream) -> None:
         """The stream's window has changed."""
         if stream.pending_octets:
-            if stream.send.available > 0:
+            if stream.send > 0:
                 self.scheduler.add(stream.id, stream.urgency, stream.incremental)
             else:
                 self.scheduler.remove(stream.id)
@@ -163,13 +205,13 @@ class Output:
         if self._held is not None and not self._held.pending_octets:
             self._write_held(False)
         scheduler = self.scheduler
-        if len(scheduler) and self.window.available > 0:
+        if len(scheduler) and self.window > 0:
             if self._held is not None:
                 self._write_held(False)
             octets = self._octets
             while limit < 0 or octets < limit:
                 stream_id = scheduler.next()
-                if not stream_id or self.window.available <= 0:
+                if not stream_id or self.window <= 0:
                     break
                 octets += self._write_data(streams[stream_id])
         elif self._held is not None:
@@ -186,19 +228,19 @@ class Output:
 
     def _write_data(self, stream: Stream) -> int:
         """Write one DATA frame of ``stream``; give its octets."""
-        most = min(self.frame_size, self.window.available, stream.send.available)
-        pending = stream.pending
-        data = pending[0]
+        most = min(self.frame_size, self.window, stream.send)
+        data = stream.first
         size = len(data)
         if size > most:
             view = memoryview(data)
             data = view[:most]
-            pending[0] = view[most:]
+            stream.first = view[most:]
             size = most
         else:
-            pending.popleft()
-        self.window.take(size)
-        stream.send.take(size)
+            behind = stream.behind
+            stream.first = behind.popleft() if behind else b""
+        self.window -= size
+        stream.send -= size
         stream.pending_octets -= size
         scheduler = self.scheduler
         scheduler.sent(stream.id)
@@ -211,7 +253,7 @@ class Output:
             elif stream.ended_by is None:
                 flags = frames.END_STREAM
                 self._ended.append(stream)
-        elif stream.send.available <= 0:
+        elif stream.send <= 0:
             scheduler.remove(stream.id)
         self._parts.append(frames.head(size, frames.DATA, flags, stream.id))
         self._parts.append(data)

@@ -192,6 +192,9 @@ class Receiver(Control):
         data = frames.unpad(payload) if flags & frames.PADDED else payload
         content = len(data)
         end = flags & frames.END_STREAM
+        if REMOTE_DONE[stream.joint]:  # an error by the tables; nothing is left of a window to count it in
+            self._give_credit(octets)
+            self._remote(stream.joint, REMOTE_DATA_END if end else REMOTE_DATA)
         if not stream.receive.received(octets):
             self._give_credit(octets)
             raise StreamFault(errors.FLOW_CONTROL_ERROR, "DATA beyond the stream's window (RFC 9113 §6.9.1)")
@@ -338,7 +341,7 @@ class Receiver(Control):
         self._highest_remote = stream_id
         known = self._blocks.get(block)
         decoder = self._decoder
-        stream = self._new_stream(stream_id)
+        stream = self._new_stream(stream_id, end)
         if known is not None and known.version == decoder.version:
             model = known.request
             request = Request(

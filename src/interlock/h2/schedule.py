@@ -78,10 +78,13 @@ class Scheduler:
     for the thousands of streams that a connection may have.  With one stream there is nothing to decide.
     """
 
-    __slots__ = ("_levels", "_passed", "_streams", "_turn", "_waiting")
+    __slots__ = ("_levels", "_only", "_passed", "_place", "_streams", "_turn", "_waiting")
 
     def __init__(self) -> None:
-        #: Twice the urgency of each stream, and one more if it is incremental.
+        #: A stream that came when there was no other, until there is one, and its place; or 0.
+        self._only = 0
+        self._place = 0
+        #: All streams, if there is none of that kind: twice the urgency of each, and one more if it is incremental.
         self._streams: Final[dict[int, int]] = {}
         self._levels: Final = [_Level() for _ in range(8)]
         #: The urgencies that have streams, as bits.
@@ -92,26 +95,41 @@ class Scheduler:
         self._turn = 0
 
     def __len__(self) -> int:
-        return len(self._streams)
+        return 1 if self._only else len(self._streams)
 
     def __contains__(self, stream_id: int) -> bool:
-        return stream_id in self._streams
+        return stream_id in self._streams or (self._only != 0 and stream_id == self._only)
 
     def add(self, stream_id: int, urgency: int, incremental: bool) -> None:
         """The stream is ready to send.  Where it is one already nothing changes, its priority neither."""
-        if stream_id in self._streams:
+        if self._only:
+            if stream_id == self._only:
+                return
+            self._put(self._only, self._place)
+            self._only = 0
+        elif not self._streams:
+            self._only = stream_id
+            self._place = urgency * 2 + incremental
             return
-        self._streams[stream_id] = urgency * 2 + incremental
-        level = self._levels[urgency]
-        streams = level.sharing if incremental else level.one_by_one
+        if stream_id not in self._streams:
+            self._put(stream_id, urgency * 2 + incremental)
+
+    def _put(self, stream_id: int, place: int) -> None:
+        self._streams[stream_id] = place
+        level = self._levels[place >> 1]
+        streams = level.sharing if place & 1 else level.one_by_one
         if streams and streams[-1] > stream_id:
             streams.insert(bisect_left(streams, stream_id), stream_id)
         else:
             streams.append(stream_id)
-        self._waiting |= 1 << urgency
+        self._waiting |= 1 << (place >> 1)
 
     def remove(self, stream_id: int) -> None:
         """The stream has nothing to send, or may not send it.  Nothing changes where it is not there."""
+        if self._only:
+            if stream_id == self._only:
+                self._only = 0
+            return
         place = self._streams.pop(stream_id, -1)
         if place < 0:
             return
@@ -123,6 +141,10 @@ class Scheduler:
 
     def change(self, stream_id: int, urgency: int, incremental: bool) -> None:
         """The stream has another priority now (RFC 9218 §6).  Nothing changes where it is not there."""
+        if self._only:
+            if stream_id == self._only:
+                self._place = urgency * 2 + incremental
+            return
         place = self._streams.get(stream_id, -1)
         if place < 0 or place == urgency * 2 + incremental:
             return
@@ -131,6 +153,8 @@ class Scheduler:
 
     def next(self) -> int:
         """The stream to send the next frame, or 0.  The same again, until something else of this class is called."""
+        if self._only:
+            return self._only
         waiting = self._waiting
         if not waiting:
             return 0
@@ -143,7 +167,7 @@ class Scheduler:
 
     def sent(self, stream_id: int) -> None:
         """One frame of the stream has been sent.  To be called before the stream is removed."""
-        if len(self._streams) == 1:
+        if self._only or len(self._streams) == 1:
             self._passed = 0
             return
         place = self._streams.get(stream_id, -1)

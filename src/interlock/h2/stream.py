@@ -3,29 +3,33 @@
 from collections import deque
 from typing import Any, Final, final
 
-from interlock.h2.flow import GrowthBudget, ReceiveWindow, SendWindow
+from mypy_extensions import mypyc_attr
+
+from interlock.h2.flow import ReceiveWindow
 from interlock.http.fields import Headers
 
 __all__ = ["Stream"]
 
 
 @final
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Stream:
     """What the engine keeps of a stream, for as long as it is not closed."""
 
     __slots__ = (
+        "behind",
         "body",
         "counted",
         "discarded",
         "early",
         "ended_by",
+        "first",
         "id",
         "incremental",
         "joint",
         "left",
         "method",
         "no_content",
-        "pending",
         "pending_octets",
         "receive",
         "released",
@@ -34,15 +38,17 @@ class Stream:
         "urgency",
     )
 
-    def __init__(self, stream_id: int, send: int, receive: int, ceiling: int, budget: GrowthBudget) -> None:
+    def __init__(self, stream_id: int, send: int, receive: ReceiveWindow) -> None:
         self.id: Final = stream_id
         #: Its state in :data:`interlock.h2.tables.STREAM`.
         self.joint = 0
-        #: What we may send, and what the peer may.
-        self.send: Final = SendWindow(send)
-        self.receive: Final = ReceiveWindow(receive, ceiling, budget)
-        #: Data that waits to be sent: bytes-like, the first of them perhaps cut.
-        self.pending: Final[deque[Any]] = deque()
+        #: Octets that we may send now; negative after the peer has made its windows smaller (RFC 9113 §6.9.2).
+        self.send = send
+        #: What the peer may send.
+        self.receive: Final = receive
+        #: Data that waits to be sent, bytes-like: the first of it, perhaps cut, and what is behind that, if anything.
+        self.first: Any = b""
+        self.behind: deque[Any] | None = None
         self.pending_octets = 0
         #: The trailer section that ends what we send, once it is known.
         self.ended_by: Headers | None = None

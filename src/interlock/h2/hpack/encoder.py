@@ -59,7 +59,7 @@ def representation(name: bytes, value: bytes) -> int:
 class Encoder:
     """Encodes the field sections of one direction of a connection, in their order."""
 
-    __slots__ = ("_entries", "_index", "_inserted", "_least", "_most", "_names", "_octets", "_size")
+    __slots__ = ("_entries", "_index", "_inserted", "_least", "_most", "_names", "_octets", "_size", "version")
 
     def __init__(self, max_table_size: int = 4096) -> None:
         """``max_table_size``: octets that the dynamic table is to have at most, whatever the peer allows."""
@@ -76,6 +76,9 @@ class Encoder:
         #: The dynamic table, from its oldest entry to its newest.
         self._entries: Final[deque[Any]] = deque()
         self._inserted = 0
+        #: Changes whenever the table, or what has to be said of it, has changed: until then a field list that did not
+        #: change it makes the same block again.
+        self.version = 0
 
     @property
     def max_table_size(self) -> int:
@@ -90,6 +93,7 @@ class Encoder:
         size = min(octets, self._most)
         if size != self._size:
             self._size = size
+            self.version += 1
             self._least = size if self._least < 0 else min(size, self._least)
             self._make_room(0)
 
@@ -135,6 +139,7 @@ class Encoder:
         if self._least < self._size:
             updates = encode_integer(self._least, 0x1F, 0x20) + updates
         self._least = -1
+        self.version += 1
         return updates
 
     def _insert(self, field: Any, name: bytes, size: int) -> None:
@@ -142,6 +147,7 @@ class Encoder:
         self._make_room(size)
         self._octets += size
         self._inserted += 1
+        self.version += 1
         self._entries.append(field)
         self._index[field] = self._inserted
         if name not in STATIC_NAMES:

@@ -157,9 +157,9 @@ class HTTP2Sender:
         due = self._due + octets
         heads = self._heads_due + _HEAD if octets else self._heads_due
         return (
-            due <= self.connection._output.window.available
+            due <= self.connection._output.window
             and due + heads <= self._high_water - self._buffered
-            and stream.pending_octets + octets <= stream.send.available
+            and stream.pending_octets + octets <= stream.send
         )
 
     def _windows_changed(self) -> None:
