@@ -7,7 +7,7 @@ import pytest
 from tests.h2 import raw_frames as raw
 from tests.h2.engine import Engine, server
 
-from interlock.h2 import Limits, RemoteProtocolError
+from interlock.h2 import GoAway, Limits, RemoteProtocolError
 from interlock.h2.budget import Budget
 
 
@@ -157,11 +157,22 @@ def test_content_costs_nothing(size: int) -> None:
 def test_content_earns_unless_it_is_tiny(size: int, earned: int) -> None:
     engine = few()
     engine.request(1, end=False)
+    engine.get(raw.data(1, bytes(16384)))
     for _ in range(8):
         engine.get(raw.settings())
     for _ in range(4):
         engine.get(raw.data(1, bytes(size)))
     assert calm(engine, raw.settings()) == 2 + earned
+
+
+def test_the_first_content_of_a_stream_earns_nothing() -> None:
+    engine = few()
+    engine.request(1, end=False)
+    for _ in range(8):
+        engine.get(raw.settings())
+    for _ in range(4):
+        engine.get(raw.data(1, bytes(4096)))
+    assert calm(engine, raw.settings()) == 2
 
 
 def test_frames_without_content_cost_tokens() -> None:
@@ -182,16 +193,32 @@ def test_requests_that_are_served_earn() -> None:
         engine.sent()
 
 
-def test_resets_cost_tokens() -> None:
+@pytest.mark.parametrize("content", [[], [bytes(17)], [bytes(17)] * 3])
+def test_resets_cost_tokens_whatever_little_comes_before_them(content: list[bytes]) -> None:
     engine = few()
     stream = 1
     with pytest.raises(RemoteProtocolError):
-        while True:
+        while stream < 1000:
             engine.request(stream, end=False)
+            for octets in content:
+                engine.get(raw.data(stream, octets))
             engine.get(raw.rst_stream(stream))
             engine.connection.data_to_send()
             stream += 2
     assert 15 <= stream <= 60
+    assert engine.connection.error_code == raw.ENHANCE_YOUR_CALM
+
+
+def test_requests_behind_a_goaway_cost_tokens() -> None:
+    """Those on their way when it was sent are few; whoever goes on is not listening."""
+    engine = few()
+    engine.connection.queue(GoAway(0))
+    engine.sent()
+    streams = iter(range(1, 1000, 2))
+    with pytest.raises(RemoteProtocolError):
+        for stream in streams:
+            assert engine.request(stream) == []
+    assert next(streams) < 60
     assert engine.connection.error_code == raw.ENHANCE_YOUR_CALM
 
 

@@ -41,8 +41,10 @@ from interlock.http.limits import Limits
 
 __all__ = ["Receiver"]
 
-#: Content of more octets than this is useful work (RFC 9113 §10.5).
+#: A DATA frame with content of more octets than this is useful work (RFC 9113 §10.5) ...
 _TINY: Final = 16
+#: ... once its stream has had so many: a little content must not pay for the reset of its stream.
+_LITTLE: Final = 16384
 #: Blocks whose request is remembered: so many, each of at most so many octets.
 _MOST_BLOCKS: Final = 16
 _LONGEST_BLOCK: Final = 1024
@@ -201,7 +203,7 @@ class Receiver(Control):
         target = self._remote(stream.joint, REMOTE_DATA_END if end else REMOTE_DATA)
         if content:
             stream.body += content
-            if content > _TINY:
+            if content > _TINY and stream.body > _LITTLE:
                 self._budget.earn(1)
         elif not end:
             self._spend(1, "empty DATA frames")
@@ -336,6 +338,7 @@ class Receiver(Control):
             return
         if stream_id > self._last_named:
             self._decode(block)
+            self._spend_allowed("requests behind a GOAWAY")
             return
         self._their(OPEN_STREAM)
         self._highest_remote = stream_id

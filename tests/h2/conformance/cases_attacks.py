@@ -47,7 +47,7 @@ def rapid_reset(client: Client) -> None:
 def rapid_reset_of_uploads(client: Client) -> None:
     for stream in STREAMS:
         head = raw.headers(stream, raw.block(client.fields("POST", "/echo")), end=False)
-        client.send(head, raw.data(stream, b"abc"), raw.rst_stream(stream, raw.NO_ERROR))
+        client.send(head, raw.data(stream, bytes(17)), raw.rst_stream(stream, raw.NO_ERROR))
         if client.is_over():
             break
     client.expect_goaway(raw.ENHANCE_YOUR_CALM)
