@@ -153,10 +153,14 @@ class Whole(Wire, trio.abc.Stream):
 class Both:
     """A connection, its peer, and what is between."""
 
-    def __init__(self, connection: WebSocketConnection, far: FarEnd, wire: Wire, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, connection: WebSocketConnection, far: FarEnd, wire: Wire, tasks: trio.Nursery, nursery: trio.Nursery
+    ) -> None:
         self.connection = connection
         self.far = far
         self.wire = wire
+        #: The connection's own tasks, and those of the test.
+        self.tasks = tasks
         self.nursery = nursery
 
     def closes(self) -> tuple[int | None, int | None, int | None]:
@@ -180,7 +184,7 @@ async def both(
     engine.start()
     peer = FarEnd(SERVER if role is CLIENT else CLIENT, far, **(far_options or {}))
     peer.engine.start()
-    async with trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery, trio.open_nursery() as tasks:
         connection = WebSocketConnection(
             wire,
             engine,
@@ -189,13 +193,14 @@ async def both(
             path="/",
             handshake_headers=(),  # type: ignore[arg-type]
         )
-        connection._start(nursery)
+        connection._start(tasks)
         await wait_all_tasks_blocked()
-        yield Both(connection, peer, wire, nursery)
+        yield Both(connection, peer, wire, tasks, nursery)
         with trio.fail_after(3600):
             await connection.aclose()
         await wait_all_tasks_blocked()
-        assert not nursery.child_tasks, nursery.child_tasks
+        assert not tasks.child_tasks, tasks.child_tasks
+        nursery.cancel_scope.cancel()
     assert connection.closed is not None
     assert ("aclose" in wire.done) == owned
 

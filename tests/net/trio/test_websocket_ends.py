@@ -452,7 +452,7 @@ async def test_the_nursery_is_cancelled(role: Any, owned: bool) -> None:
     async with trio.open_nursery() as other, both(role, owned=owned) as it:
         other.start_soon(receive, it.connection)
         await wait_all_tasks_blocked()
-        it.nursery.cancel_scope.cancel()
+        it.tasks.cancel_scope.cancel()
         await it.connection._finished.wait()
     assert [codes(reason) for reason in told] == [(1006, None)]
 
