@@ -10,6 +10,7 @@ from interlock.http.errors import LocalProtocolError
 from interlock.http.events import Data, EndOfMessage, Event, InformationalResponse, Request, Response
 from interlock.http.fields import EXPECT_CONTINUE
 from interlock.net.exchange import Disconnected, Handler, HandlerFactory, PeerInfo
+from interlock.server.threads import ThreadPool
 
 #: Seconds after which a test that waits is taken to have failed.
 PATIENCE = 10.0
@@ -258,6 +259,14 @@ class FakeDriver:
         exchange = self.begin(head, peer=peer)
         self.feed(exchange, *pieces, end=True)
         return exchange.finish()
+
+
+def all_free(pool: ThreadPool) -> None:
+    """Returns when every thread of the pool can run a job again."""
+    barrier = threading.Barrier(pool.threads + 1)
+    for _ in range(pool.threads):
+        pool.submit(lambda: barrier.wait(PATIENCE))
+    barrier.wait(PATIENCE)
 
 
 @contextlib.contextmanager

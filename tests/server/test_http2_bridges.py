@@ -8,7 +8,7 @@ import json
 import threading
 
 import pytest
-from tests.server.fake_exchange import PATIENCE, FakeDriver, loop_thread, request
+from tests.server.fake_exchange import PATIENCE, FakeDriver, all_free, loop_thread, request
 from tests.server.http2_client import Http2Socket
 
 from interlock.http.limits import Limits, Timeouts
@@ -61,11 +61,7 @@ class Served:
         return self.call(run())
 
     def all_free(self):
-        """Returns when every thread of the pool can run a job again."""
-        barrier = threading.Barrier(self.pool.threads + 1)
-        for _ in range(self.pool.threads):
-            self.pool.submit(lambda: barrier.wait(PATIENCE))
-        barrier.wait(PATIENCE)
+        all_free(self.pool)
 
     def close(self):
         async def stop():

@@ -9,7 +9,7 @@ import traceback
 from wsgiref.validate import validator
 
 import pytest
-from tests.server.fake_exchange import PATIENCE, FakeDriver, loop_thread, request
+from tests.server.fake_exchange import PATIENCE, FakeDriver, all_free, loop_thread, request
 
 from interlock.http.errors import LocalProtocolError
 from interlock.http.events import Data, EndOfMessage, InformationalResponse, Response
@@ -67,11 +67,7 @@ class Server:
         return self.driver(app).run(head or request(), *pieces)
 
     def all_free(self):
-        """Returns when every thread of the pool can run a job again."""
-        barrier = threading.Barrier(self.pool.threads + 1)
-        for _ in range(self.pool.threads):
-            self.pool.submit(lambda: barrier.wait(PATIENCE))
-        barrier.wait(PATIENCE)
+        all_free(self.pool)
 
 
 @pytest.fixture

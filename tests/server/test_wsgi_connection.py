@@ -14,7 +14,7 @@ import time
 from wsgiref.validate import validator
 
 import pytest
-from tests.server.fake_exchange import PATIENCE, loop_thread
+from tests.server.fake_exchange import PATIENCE, all_free, loop_thread
 
 from interlock.http.limits import Limits, Timeouts
 from interlock.net.asyncio import Connections
@@ -67,10 +67,7 @@ class Served:
             connection.close()
 
     def all_free(self):
-        barrier = threading.Barrier(self.pool.threads + 1)
-        for _ in range(self.pool.threads):
-            self.pool.submit(lambda: barrier.wait(PATIENCE))
-        barrier.wait(PATIENCE)
+        all_free(self.pool)
 
     def close(self):
         async def stop():
