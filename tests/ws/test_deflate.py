@@ -50,7 +50,6 @@ def is_refused(text: str, options: PerMessageDeflate | None, match: str) -> None
 
 def inflated(payload: bytes, *, most: int = ROOMY, decompressor: Decompressor | None = None) -> bytes:
     decompressor = decompressor or Decompressor(NO_TAKEOVER, client=False)
-    decompressor.begin()
     return decompressor.decompress(payload, True, most)
 
 
@@ -499,7 +498,6 @@ def test_what_is_compressed_is_read_back(
         payload += compressor.compress(pieces[-1], True)
         assert payload
         assert payload[-4:] != TAIL
-        decompressor.begin()
         frames_of_it = cut(payload, frames)
         last = len(frames_of_it) - 1
         left = len(content)
@@ -515,7 +513,6 @@ def test_what_is_compressed_is_read_back(
 def test_a_fragment_can_be_read_before_the_next_is_sent(fragments: list[bytes]) -> None:
     compressor = Compressor(Agreed(), True, PerMessageDeflate())
     decompressor = Decompressor(Agreed(), client=False)
-    decompressor.begin()
     for fragment in fragments:
         assert decompressor.decompress(compressor.compress(fragment, False), False, ROOMY) == fragment
     assert decompressor.decompress(compressor.compress(b"", True), True, 0) == b""
@@ -647,16 +644,20 @@ def test_what_is_no_deflate_data(payload: str) -> None:
 
 @pytest.mark.parametrize("agreed", [Agreed(), NO_TAKEOVER])
 @pytest.mark.parametrize("frames", [1, 2])
-def test_a_message_without_an_octet(agreed: Agreed, frames: int) -> None:
-    """An empty message has one (RFC 7692 §7.2.3.6), and what was read before does not count."""
+@pytest.mark.parametrize("before", [[], [HELLO], [b"\x00"]])
+def test_a_message_without_an_octet(agreed: Agreed, frames: int, before: list[bytes]) -> None:
+    """An empty message should have one (RFC 7692 §7.2.3.6); some have none, and what comes next is read all the same."""
     decompressor = Decompressor(agreed, client=False)
-    inflated(HELLO, decompressor=decompressor)
-    decompressor.begin()
-    if frames == 2:
-        assert decompressor.decompress(b"", False, ROOMY) == b""
-    with pytest.raises(LocalProtocolError, match=r"RFC 7692 §7\.2\.3\.6") as caught:
-        decompressor.decompress(b"", True, ROOMY)
-    assert caught.value.error_status_hint == 1007
+    for payload in before:
+        inflated(payload, decompressor=decompressor)
+    for _ in range(3):
+        if frames == 2:
+            assert decompressor.decompress(b"", False, ROOMY) == b""
+        assert decompressor.decompress(b"", True, ROOMY) == b""
+    assert inflated(HELLO, decompressor=decompressor) == b"Hello"
+    assert decompressor.decompress(HELLO, False, ROOMY) == b"Hello"
+    assert decompressor.decompress(b"", True, ROOMY) == b""
+    assert inflated(HELLO, decompressor=decompressor) == b"Hello"
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=4), st.booleans())
@@ -665,7 +666,6 @@ def test_any_octets_are_read_or_refused_and_cuts_do_not_matter(payload: bytes, c
 
     def outcome(frames: list[bytes]) -> bytes | int:
         decompressor = Decompressor(agreed, client=False)
-        decompressor.begin()
         made = b""
         try:
             for frame in frames[:-1]:
@@ -704,7 +704,6 @@ def test_what_is_behind_a_last_block_is_read(payload: bytes, expected: bytes, ta
         assert inflated(payload, decompressor=decompressor) == expected
         assert inflated(HELLO, decompressor=decompressor) == b"Hello"
     for at in range(min(len(payload), 40)):
-        decompressor.begin()
         made = decompressor.decompress(payload[:at], False, ROOMY)
         made += decompressor.decompress(payload[at:], False, ROOMY)
         made += decompressor.decompress(b"", True, 0)

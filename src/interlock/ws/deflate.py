@@ -353,10 +353,6 @@ class Decompressor:
         #: Whether the message has had an octet.
         self._something = False
 
-    def begin(self) -> None:
-        """A message begins that is compressed."""
-        self._something = False
-
     def decompress(self, data: bytes, final: bool, max_length: int) -> bytes:
         """What the next octets of a message make.
 
@@ -364,8 +360,10 @@ class Decompressor:
         never more than that are made.
 
         Raises :class:`LocalProtocolError` whose ``error_status_hint`` is a close code: 1009 if there is more, 1007 for
-        what is no deflate data, and for a payload without an octet, which an empty message has not (RFC 7692 §7.2.3.6).
-        :class:`ValueError` if ``max_length`` is negative.
+        what is no deflate data.  :class:`ValueError` if ``max_length`` is negative.
+
+        A payload without an octet makes an empty message, though one octet should stand for it (RFC 7692 §7.2.3.6):
+        what some compressors make of nothing is nothing.
 
         A block may say that it is the last, and be followed by others, from the next octet on (RFC 7692 §7.2.1,
         §7.2.3.4).  These can only refer back to where they begin: whoever ends a deflate stream starts a new one.
@@ -379,7 +377,7 @@ class Decompressor:
         if data:
             self._something = True
         elif final and not self._something:
-            raise LocalProtocolError("a compressed message has no octet at all (RFC 7692 §7.2.3.6)", _INVALID_DATA)
+            return b""  # nothing was left off its end either
         pieces: list[bytes] = []
         length = len(data)
         if length <= _SLICE:
@@ -391,8 +389,10 @@ class Decompressor:
                 room = self._inflate(data[at : at + _SLICE], False, room, pieces)
                 at += _SLICE
             self._inflate(data[at:] + _TAIL if final else data[at:], final, room, pieces)
-        if final and not self._takeover:
-            self._inflater = None
+        if final:
+            self._something = False
+            if not self._takeover:
+                self._inflater = None
         return b"".join(pieces)
 
     def _inflate(self, octets: bytes, last: bool, room: int, pieces: list[bytes]) -> int:

@@ -83,6 +83,24 @@ compressed("two blocks", "§7.2.3.5", hexadecimal("f2 48 05 00 00 00 ff ff ca c9
 compressed("an empty message", "§7.2.3.6", hexadecimal("00"), Message(""))
 compressed("an empty message of binary", "§7.2.3.6", raw.binary(b"\x00", rsv=RSV1), Message(b""))
 compressed("an empty block of fixed codes", "§7.2.3.6", hexadecimal("02 00"), Message(""))
+EMPTY = hexadecimal("")
+compressed("an empty message without an octet", "§7.2.3.6", [EMPTY, EMPTY], Message(""), Message(""))
+for number in (1, 2, 3):
+    compressed(
+        f"{number} empty messages without an octet, between two that share the window",
+        "§7.2.3.6",
+        [hexadecimal("f2 48 cd c9 c9 07 00"), *[EMPTY] * number, hexadecimal("f2 00 11 00 00")],
+        HELLO,
+        *[Message("")] * number,
+        HELLO,
+    )
+compressed(
+    "an empty message of frames without an octet",
+    "§7.2.3.6",
+    [hexadecimal("", fin=False), raw.more(b""), raw.last(b""), hexadecimal("f2 48 cd c9 c9 07 00")],
+    Message(""),
+    HELLO,
+)
 
 # -- §6: which frames carry RSV1
 
