@@ -31,6 +31,7 @@ class WebSocketStream:
         "_received",
         "_write_limit",
         "_write_paused",
+        "secure",
         "session",
         "transport",
     )
@@ -45,6 +46,8 @@ class WebSocketStream:
         self._write_limit: Final = write_limit
         self._connected = connected
         self.transport: asyncio.Transport | None = None
+        #: Whether it has TLS.
+        self.secure = False
         #: Who has the octets, once the opening handshake is done.
         self.session: WebSocketSession | None = None
         self._received = bytearray()
@@ -105,14 +108,10 @@ class WebSocketStream:
 
     # -- the opening handshake
 
-    @property
-    def secure(self) -> bool:
-        """Whether the connection has TLS."""
-        return self.transport is not None and self.transport.get_extra_info("sslcontext") is not None
-
     def use(self, transport: asyncio.Transport) -> None:
         """From now on this is the transport."""
         self.transport = transport
+        self.secure = transport.get_extra_info("sslcontext") is not None
         if isinstance(self._write_limit, int):
             transport.set_write_buffer_limits(high=self._write_limit)
         else:
