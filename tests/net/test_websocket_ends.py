@@ -78,6 +78,7 @@ def test_we_close_as_a_client(both: Pair) -> None:
 @ROLES
 def test_they_close(both: Pair, role: Any) -> None:
     both.open(role)
+    assert (both.session.close_code, both.session.close_reason) == (None, None)
     receiving = both.start(both.session.receive())
     both.say(Message("last"), Close(4000, "bye"))
     assert receiving.result() == "last"
@@ -178,6 +179,18 @@ def test_what_nobody_takes_while_we_close_is_bounded(both: Pair, role: Any) -> N
             break
         got += 1
     assert got == 11
+
+
+@ROLES
+def test_what_waits_in_the_engine_while_we_close(both: Pair, role: Any) -> None:
+    both.open(role, max_queue=2)
+    both.link.send(b"".join(both.peer.send(Message("")) for _ in range(20_000)))
+    closing = both.start(both.session.close())
+    both.answer()
+    both.link.send(b"")
+    both.loop.settle()
+    assert closing.done()
+    assert both.session.close_code == 1000
 
 
 @ROLES
@@ -467,23 +480,28 @@ def test_they_do_not_answer_a_ping(both: Pair, role: Any) -> None:
     assert isinstance(error.__cause__, TimeoutError)
     both.pass_time(5)
     assert both.session.lost
+    assert both.session.error is error.__cause__
     assert closes(both) == (1011, None)
     assert both.session.close_code == 1006
     assert isinstance(ping.exception(), ConnectionClosedError)
 
 
 @ROLES
-def test_they_take_nothing_behind_the_end(both: Pair, role: Any) -> None:
+@pytest.mark.parametrize("size", [1000, 100_000])
+def test_they_do_not_take_all_behind_the_end(both: Pair, role: Any, size: int) -> None:
     """The stream has ended both ways, and our last octets are never taken."""
     both.open(role, timeouts=Timeouts(write=30))
     both.link.taking = False
-    both.run(both.session.send(b"x" * 1000))
+    both.run(both.session.send(b"x" * size))
     both.say(Close(1000))
     both.link.send(b"")
     both.loop.settle()
     assert both.link.did("close")
     assert not both.session.lost
-    both.pass_time(30)
+    both.link.take(size - 1000)  # below low water, but not the rest
+    both.pass_time(29.9)
+    assert not both.session.lost
+    both.pass_time(30.1)
     assert both.session.lost
     assert both.link.did("abort")
 

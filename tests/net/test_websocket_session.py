@@ -46,7 +46,22 @@ def test_a_receive_that_is_cancelled_loses_nothing(both: Pair) -> None:
     receiving.cancel()
     both.loop.settle()
     assert receiving.cancelled()
+    assert both.session._receivers == []
     assert both.run(both.session.receive()) == "one"
+
+
+def test_who_was_cancelled_waits_no_more(both: Pair) -> None:
+    both.open()
+    both.link.taking = False
+    both.run(both.session.send(b"x" * 70000))
+    tasks = [
+        both.start(coroutine)
+        for coroutine in (both.session.receive(), both.session.send("x"), both.session.wait_closed())
+    ]
+    for task in tasks:
+        task.cancel()
+    both.loop.settle()
+    assert (both.session._receivers, both.session._senders, both.session._enders) == ([], [], [])
 
 
 def test_several_may_receive(both: Pair) -> None:
@@ -109,6 +124,7 @@ def test_a_message_larger_than_the_buffer_is_received_by_who_waits_for_it(both: 
         both.say(Message(b"x" * 50, False))
     both.say(Message(b"", True))
     assert receiving.result() == b"x" * 1000
+    assert both.link.pauses <= 2  # before anybody waited for it, and when all was there
 
 
 def test_fragments_can_be_taken_one_by_one(both: Pair) -> None:
@@ -365,6 +381,36 @@ def test_a_pong_may_be_held_up_by_a_large_frame(both: Pair) -> None:
     assert not both.session.open
 
 
+def test_a_peer_is_not_blamed_while_it_is_busy_with_what_we_sent(both: Pair) -> None:
+    both.open(timeouts=Timeouts(ping_interval=20, pong=10, write=30))
+    both.pass_time(19)
+    both.link.taking = False
+    both.run(both.session.send(b"x" * 200_000))
+    for _ in range(9):
+        both.pass_time(10)
+        both.link.take(20_000)
+    assert both.session.open
+    assert both.link.waiting.startswith(b"x")  # no ping is behind it
+    both.link.take_all()
+    both.loop.settle()
+    both.pass_time(0)
+    assert [type(event) for event in both.answer()][-1] is Ping
+    both.pass_time(19.9)
+    assert both.answer() == []
+    both.pass_time(0.1)
+    assert [type(event) for event in both.answer()] == [Ping]
+
+
+def test_a_pong_in_time_makes_the_next_ping_nearer(both: Pair) -> None:
+    both.open(timeouts=Timeouts(ping_interval=20, pong=60))
+    both.pass_time(20)
+    both.answer()
+    both.pass_time(19.9)
+    assert both.answer() == []
+    both.pass_time(0.1)
+    assert [type(event) for event in both.answer()] == [Ping]
+
+
 # -- deadlines for writing
 
 
@@ -402,6 +448,20 @@ def test_a_peer_that_reads_fast_enough_is_not(both: Pair) -> None:
     for _ in range(100):
         both.link.take(9000)
         both.pass_time(15)
+    assert both.session.open
+
+
+def test_what_was_taken_in_the_end_is_forgiven(both: Pair) -> None:
+    both.open(timeouts=Timeouts(write=30, ping_interval=0))
+    both.link.taking = False
+    both.run(both.session.send(b"x" * 70000))
+    both.pass_time(29)
+    both.link.take_all()
+    both.pass_time(1000)
+    assert both.session.open
+    both.link.taking = False
+    both.run(both.session.send(b"x" * 70000))
+    both.pass_time(29)
     assert both.session.open
 
 

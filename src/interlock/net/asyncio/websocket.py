@@ -219,8 +219,7 @@ class WebSocketSession:
         if not self._lost:
             now = self._loop.time()
             self._write_size = self._link.unsent()
-            if self._write_wait.what == deadlines.APPLICATION:
-                self._write_wait.begin(deadlines.WRITE, now)
+            self._write_wait.begin(deadlines.WRITE, now)
             self._pings.hold(True, now)
             self._arm()
 
