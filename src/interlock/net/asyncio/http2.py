@@ -142,7 +142,7 @@ class HTTP2Protocol(HTTP2Sender):
         self._flush()
         if not self.write_paused:
             for exchange in list(self._exchanges.values()):
-                if not exchange.pending and not exchange.over:
+                if not exchange.pending:
                     self._wake(exchange)
 
     def machines(self, stream_id: int) -> dict[str, str]:
