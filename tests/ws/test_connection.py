@@ -1,5 +1,6 @@
 """What a caller does with a connection: the handshake, what is sent, pongs, what is known of the end."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from interlock.ws import (
     RemoteProtocolError,
     Request,
     Response,
+    Step,
 )
 
 
@@ -376,3 +378,65 @@ def test_the_end_of_the_stream_in_a_frame(role: Any) -> None:
     assert connection.close_code == 1006
     assert connection.local_close is None
     assert connection.data_to_send() == b""
+
+
+# -- who looks on
+
+
+def changes(steps: list[Step]) -> list[tuple[str, dict[str, str]]]:
+    """Each event with the states that it has changed, and the states that they are now."""
+    return [
+        (step.event, {name: state for name, state in step.after.items() if step.before[name] != state})
+        for step in steps
+    ]
+
+
+@each_role
+def test_every_step_is_told_in_order(role: Any) -> None:
+    ours, theirs = ("server", "client") if role is SERVER else ("client", "server")
+    steps: list[Step] = []
+    connection = Connection(role)
+    connection.trace = steps.append
+    connection.start()
+    gets(connection, raw.text("content changes no state"), raw.close(1000))
+    connection.receive_data(b"")
+    connection.next_event()
+    connection.next_actions()
+    assert changes(steps) == [
+        ("server.Accept", {"handshake": "ACCEPTED", "client": "OPEN", "server": "OPEN"}),
+        (f"{theirs}.Close", {ours: "CLOSE_DUE", theirs: "CLOSED"}),
+        (f"{ours}.Close", {ours: "CLOSED"}),
+        (f"{theirs}.EndOfStream", {"stream": f"{theirs.upper()}_ENDED"}),
+        (f"{ours}.EndOfStream", {"stream": "GONE"}),
+    ]
+    assert all(before.after == after.before for before, after in itertools.pairwise(steps))
+    assert steps[-1].after == connection.machines
+    assert repr(steps[-1]) == f"Step('{ours}.EndOfStream', b'', {{'stream': '{theirs.upper()}_ENDED -> GONE'}})"
+
+
+@each_role
+def test_pings_and_pongs_are_told_of_though_they_change_no_state(role: Any) -> None:
+    ours, theirs = ("server", "client") if role is SERVER else ("client", "server")
+    steps: list[Step] = []
+    connection = opened(role)
+    connection.trace = steps.append
+    gets(connection, raw.Frame(raw.PING, b"a"), raw.Frame(raw.PONG, b"b"))
+    sends(connection, Ping(b"c"), Pong(b"d"))
+    assert [(step.event, step.payload) for step in steps] == [
+        (f"{theirs}.Ping", b"a"),
+        (f"{theirs}.Pong", b"b"),
+        (f"{ours}.Pong", b"a"),
+        (f"{ours}.Ping", b"c"),
+        (f"{ours}.Pong", b"d"),
+    ]
+    assert all(step.before == step.after == connection.machines for step in steps)
+
+
+@each_role
+def test_the_loss_of_the_stream_is_told_once(role: Any) -> None:
+    steps: list[Step] = []
+    connection = opened(role)
+    connection.trace = steps.append
+    connection.connection_lost()
+    connection.connection_lost()
+    assert changes(steps) == [("stream.Lose", {"client": "LOST", "server": "LOST", "stream": "GONE"})]

@@ -12,7 +12,7 @@ from interlock.ws.connection import Connection
 from interlock.ws.deflate import PerMessageDeflate
 from interlock.ws.events import Close, CloseReceived, Message, Ping, Pong
 from interlock.ws.handshake import Opening, is_websocket, refusal_fields
-from interlock.ws.output import Closing
+from interlock.ws.output import Closing, Step
 
 __all__ = [
     "CLIENT",
@@ -36,6 +36,7 @@ __all__ = [
     "RemoteProtocolError",
     "Request",
     "Response",
+    "Step",
     "is_websocket",
     "refusal_fields",
 ]

@@ -32,7 +32,6 @@ from interlock.ws.codes import (
 )
 from interlock.ws.deflate import Agreed, Compressor, Decompressor, PerMessageDeflate, agree, answer, offer
 from interlock.ws.events import Close, Message, Ping, Pong
-from interlock.ws.frames import FIN
 from interlock.ws.frames import PING as PING_FRAME
 from interlock.ws.frames import PONG as PONG_FRAME
 from interlock.ws.handshake import (
@@ -234,13 +233,13 @@ class Connection(Receiver):
         elif isinstance(event, Ping):
             self._step(self._ours + PING)
             self._flush_pong()
-            self._out.append(self._frame(FIN | PING_FRAME, event.payload))
+            self._queue_control(PING_FRAME, event.payload)
         elif isinstance(event, Pong):
             self._step(self._ours + PONG)
             if self._pong == event.payload:
                 self._pong = None  # the caller has answered it
             self._flush_pong()
-            self._out.append(self._frame(FIN | PONG_FRAME, event.payload))
+            self._queue_control(PONG_FRAME, event.payload)
         elif isinstance(event, Close):
             self._queue_close(event)
         else:

@@ -3,6 +3,7 @@
 Nothing of what was received stands here but what is known of it: the other end's Close.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from interlock.http.errors import LocalProtocolError
@@ -33,11 +34,12 @@ from interlock.ws.deflate import Compressor
 from interlock.ws.events import ABNORMAL, MOST_REASON, NO_CODE, Close, Message, code_may_be_sent, utf8
 from interlock.ws.frames import BINARY, CONTINUATION, FIN, PROTOCOL_ERROR, RSV1, TEXT, close_payload, frame
 from interlock.ws.frames import CLOSE as CLOSE_FRAME
+from interlock.ws.frames import PING as PING_FRAME
 from interlock.ws.frames import PONG as PONG_FRAME
 from interlock.ws.masking import MaskKeys
 from interlock.ws.tables import SYSTEM
 
-__all__ = ["Closing", "Output"]
+__all__ = ["Closing", "Output", "Step"]
 
 
 class Closing:
@@ -54,6 +56,27 @@ class Closing:
         return f"Closing(code={self.code}, reason={self.reason!r}, when={self.when!r})"
 
 
+class Step:
+    """What a connection went through: an event of the tables that has changed a state, or a ping or pong, which change none.
+
+    ``event``: by its name in the tables, which says of which end it is ("server.Close").  ``payload``: of a ping or pong.
+    ``before``, ``after``: the state of every machine, by its name.
+    """
+
+    __slots__ = ("after", "before", "event", "payload")
+
+    def __init__(self, event: str, payload: bytes, before: dict[str, str], after: dict[str, str]) -> None:
+        self.event: Final = event
+        self.payload: Final = payload
+        self.before: Final = before
+        self.after: Final = after
+
+    def __repr__(self) -> str:
+        changed = {name: f"{self.before[name]} -> {state}" for name, state in self.after.items()}
+        told = {name: change for name, change in changed.items() if self.before[name] != self.after[name]}
+        return f"Step({self.event!r}, {self.payload!r}, {told})"
+
+
 class Output:
     """The tables' side of a connection, and its frames to be sent; the other files add to it."""
 
@@ -66,6 +89,8 @@ class Output:
         #: Each end's Close, once it has been sent.
         self.local_close: Closing | None = None
         self.remote_close: Closing | None = None
+        #: Is told of each step, when it is taken; it must not raise, nor call this engine.  For who looks on.
+        self.trace: Callable[[Step], None] | None = None
         # -- where we are
         self._joint = SYSTEM.initial
         self._ours: Final[int] = OF_CLIENT if self._client else OF_SERVER
@@ -184,7 +209,13 @@ class Output:
             self._pong = None
             if self.writable:
                 self._step(self._ours + PONG)
-                self._out.append(self._frame(FIN | PONG_FRAME, payload))
+                self._queue_control(PONG_FRAME, payload)
+
+    def _queue_control(self, opcode: int, payload: bytes) -> None:
+        """A ping or a pong, which was found to be legal."""
+        self._out.append(self._frame(FIN | opcode, payload))
+        if self.trace is not None:
+            self._tell(self._ours + (PING if opcode == PING_FRAME else PONG), payload, self._joint)
 
     def _frame(self, first: int, payload: bytes) -> bytes:
         return frame(first, payload, self._keys.next() if self._client else b"")
@@ -200,8 +231,15 @@ class Output:
         if target < 0:
             raise SYSTEM.illegal(joint, event)
         self._joint = target
+        if self.trace is not None:
+            self._tell(event, b"", joint)
         if self._duties[target] & SEND_CLOSE:
             self._queue_close(self._answer)
+
+    def _tell(self, event: int, payload: bytes, before: int) -> None:
+        trace = self.trace
+        assert trace is not None
+        trace(Step(SYSTEM.events[event], payload, SYSTEM.states(before), SYSTEM.states(self._joint)))
 
     def _fail(self, code: int, reason: str) -> None:
         """The other end has broken the protocol: our Close says so, unless it is out already (RFC 6455 §7.1.7)."""

@@ -282,10 +282,14 @@ class Receiver(Output):
         self._spend()
         if opcode == PING_FRAME:
             self._step(self._theirs + PING)
+            if self.trace is not None:
+                self._tell(self._theirs + PING, payload, self._joint)
             if self.writable:
                 self._pong = payload
             return Ping(payload)
         self._step(self._theirs + PONG)
+        if self.trace is not None:
+            self._tell(self._theirs + PONG, payload, self._joint)
         return Pong(payload)
 
     def _spend(self) -> None:

@@ -30,6 +30,7 @@ from interlock.net.asyncio.websocket_options import Options
 from interlock.net.asyncio.websocket_stream import WebSocketStream
 from interlock.net.websocket import ProxyURL, WebSocketURL, parse_proxy_url, parse_url, proxy_request
 from interlock.ws.deflate import PerMessageDeflate
+from interlock.ws.output import Step
 
 __all__ = ["backoff", "connect", "process_exception", "unix_connect"]
 
@@ -75,7 +76,8 @@ class connect:  # noqa: N801 - it is called like a function
     keep the connection alive (None: none), ``ping_timeout`` for their answers, ``close_timeout`` for the closing
     handshake.  ``max_size``: octets of a message; ``max_queue``: messages, or pieces of one, that may wait to be received
     before reading pauses; ``write_limit``: octets that may wait to be sent before sending waits, or these and how many
-    are few enough to go on.  ``create_connection``: the class to be made.
+    are few enough to go on.  ``trace``: is told of each step of the machines, and of each ping and pong, when it is taken;
+    it must not raise.  ``create_connection``: the class to be made.
 
     All else goes to :meth:`asyncio.loop.create_connection`: ``host`` and ``port`` in place of the URL's, ``sock``,
     ``server_hostname``, ``local_addr`` and so on.
@@ -107,6 +109,7 @@ class connect:  # noqa: N801 - it is called like a function
         max_size: int | None = 2**20,
         max_queue: int | None = 16,
         write_limit: int | tuple[int, int | None] = 32768,
+        trace: Callable[[Step], None] | None = None,
         create_connection: type[ClientConnection] = ClientConnection,
         **kwargs: Any,
     ) -> None:
@@ -139,6 +142,7 @@ class connect:  # noqa: N801 - it is called like a function
         self._proxy_context: Final = proxy_ssl
         self._process_exception: Final = process_exception
         self._reconnect_delays: Final = reconnect_delays
+        self._trace: Final = trace
         self._create_connection: Final = create_connection
         self._kwargs: Final = kwargs
         self._connection: ClientConnection | None = None
@@ -231,6 +235,7 @@ class connect:  # noqa: N801 - it is called like a function
         assert transport is not None
         options = self._options
         engine = options.engine(CLIENT)
+        engine.trace = self._trace
         try:
             request = engine.request(
                 host=self._url.authority,
