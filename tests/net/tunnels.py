@@ -64,7 +64,7 @@ class Application:
         self.accepting.set()
         self.taking.set()
         #: What send() has raised.
-        self.refused: list[BaseException] = []
+        self.refused: list[type[BaseException]] = []
         self.script: Any = self._take
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -81,7 +81,7 @@ class Application:
         try:
             await send({"type": "websocket.accept"})
         except Disconnected as error:
-            self.refused.append(error)
+            self.refused.append(type(error))
         while True:
             await self.taking.wait()
             message = await receive()

@@ -219,7 +219,7 @@ class Receiver(Control):
             self._take(stream, content)
         elif content:
             limit = self.limits.body
-            if limit is not None and stream.body > limit:
+            if limit is not None and stream.body > limit and stream.method != b"CONNECT":  # whose octets are no content
                 stream.discarded = True
                 self._take(stream, receive.unconsumed)
                 self._events.append(RequestRefused(stream_id, 413, f"content of more than {limit} octets"))

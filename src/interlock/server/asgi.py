@@ -85,8 +85,8 @@ class ASGIApplication:
         self._show_states: Final = show_states
         self._websocket: Final = websocket
         self._variables: Final = contextvars.copy_context()
-        #: What runs, and the exchange that it runs for.
-        self._handlers: Final[dict[ASGIHandler | WebSocketHandler, Exchange]] = {}
+        #: What runs, and who is told when it has ended: the exchange that it runs for, or a WebSocket, which may go on.
+        self._handlers: Final[dict[ASGIHandler | WebSocketHandler, Exchange | WebSocketHandler]] = {}
 
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
@@ -109,7 +109,7 @@ class ASGIApplication:
             states = getattr(exchange, "states", None)
             if states is not None:
                 scope["extensions"]["interlock.states"] = states
-        self._handlers[handler] = exchange
+        self._handlers[handler] = handler if isinstance(handler, WebSocketHandler) else exchange
         handler.task = asyncio.get_running_loop().create_task(
             self._serve(handler, scope), context=self._variables.copy()
         )

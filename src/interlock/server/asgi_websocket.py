@@ -83,7 +83,7 @@ class Refused:
 class _ExchangeLink:
     """An exchange, as what a session is on."""
 
-    __slots__ = ("_exchange", "_kept", "_paused", "ended", "session")
+    __slots__ = ("_exchange", "_kept", "_paused", "_returned", "ended", "session")
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange: Final = exchange
@@ -94,6 +94,8 @@ class _ExchangeLink:
         self._paused = False
         #: Whether our side is closed.
         self.ended = False
+        #: Whether the application has returned.
+        self._returned = False
 
     def received(self, octets: int) -> None:
         """So much has come, and is with the session."""
@@ -119,6 +121,14 @@ class _ExchangeLink:
         session, self.session = self.session, None
         if session is not None:
             session.connection_lost(None)
+            if self._returned:
+                self._exchange.ended()
+
+    def release(self) -> None:
+        """The application has returned.  The closing handshake may still have to be carried."""
+        self._returned = True
+        if self.session is None:
+            self._exchange.ended()
 
     def close(self) -> None:
         if not self.ended:
@@ -151,6 +161,7 @@ class WebSocketHandler:
         "_context",
         "_denial",
         "_early",
+        "_exchange",
         "_link",
         "_lost",
         "_reason",
@@ -168,8 +179,10 @@ class WebSocketHandler:
         """Raises :class:`~interlock.http.errors.RemoteProtocolError` for a request that is no opening handshake."""
         self.engine: Final = Connection(SERVER, limits=settings.limits, deflate=settings.deflate)
         self.engine.receive_request(exchange.request)
+        #: None once nothing more can be sent or received.
         self.exchange: Exchange | None = exchange
         self.task: asyncio.Task[None] | None = None
+        self._exchange: Final = exchange
         self._context: Final = context
         self._settings: Final = settings
         self._request: Final[Request] = exchange.request
@@ -451,6 +464,13 @@ class WebSocketHandler:
                 self._wake()
                 return
         exchange.abort()
+
+    def ended(self) -> None:
+        """Nothing of the application runs any more."""
+        if self._link is None:
+            self._exchange.ended()
+        else:
+            self._link.release()
 
     # -- waiting
 

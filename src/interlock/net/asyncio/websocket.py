@@ -175,8 +175,9 @@ class WebSocketSession:
         now = self._loop.time()
         engine.now = now
         engine.receive_data(data)
+        in_frame = engine.in_frame
         self._take_events()
-        if engine.in_frame:
+        if in_frame or engine.in_frame:
             self._pings.progress(now)
         self._settle()
 
