@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, cast
 
+from interlock.http import events
 from interlock.http.errors import LocalProtocolError
 from interlock.http.sentinels import CLIENT
 from interlock.net.asyncio.websocket import WebSocketSession
@@ -29,6 +30,7 @@ from interlock.net.asyncio.websocket_opening import open_tunnel, request_opening
 from interlock.net.asyncio.websocket_options import Options
 from interlock.net.asyncio.websocket_stream import WebSocketStream
 from interlock.net.websocket import ProxyURL, WebSocketURL, parse_proxy_url, parse_url, proxy_request
+from interlock.ws.connection import Connection as Engine
 from interlock.ws.deflate import PerMessageDeflate
 from interlock.ws.output import Step
 
@@ -172,17 +174,31 @@ class connect:  # noqa: N801 - it is called like a function
 
     async def _open(self) -> ClientConnection:
         loop = asyncio.get_running_loop()
+        engine = self._options.engine(CLIENT)
+        request = self._request(engine)
         stream = WebSocketStream(loop, self._options.write_limit)
         try:
             async with asyncio.timeout(self._options.open_timeout):
                 await self._connect(loop, stream)
-                return await self._shake_hands(loop, stream)
+                return await self._shake_hands(loop, stream, engine, request)
         except TimeoutError as error:
             stream.abort()
             raise TimeoutError("the connection was not open in time") from error
         except BaseException:
             stream.abort()
             raise
+
+    def _request(self, engine: Engine) -> events.Request:
+        try:
+            return engine.request(
+                host=self._url.authority,
+                target=self._url.target,
+                subprotocols=self._subprotocols,
+                origin=self._origin.encode("ascii") if self._origin is not None else b"",
+                headers=octets_of(self._headers),
+            )
+        except LocalProtocolError as error:
+            raise InvalidHandshake(str(error)) from error
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, stream: WebSocketStream) -> None:
         """Have ``stream`` be what the handshake goes through: with TLS, if the URL says so."""
@@ -230,23 +246,13 @@ class connect:  # noqa: N801 - it is called like a function
                 raise ProxyError("the connection broke while TLS began")
             stream.use(transport)
 
-    async def _shake_hands(self, loop: asyncio.AbstractEventLoop, stream: WebSocketStream) -> ClientConnection:
+    async def _shake_hands(
+        self, loop: asyncio.AbstractEventLoop, stream: WebSocketStream, engine: Engine, request: events.Request
+    ) -> ClientConnection:
+        options = self._options
+        response, rest = await request_opening(stream, engine, request, options.limits)
         transport = stream.transport
         assert transport is not None
-        options = self._options
-        engine = options.engine(CLIENT)
-        engine.trace = self._trace
-        try:
-            request = engine.request(
-                host=self._url.authority,
-                target=self._url.target,
-                subprotocols=self._subprotocols,
-                origin=self._origin.encode("ascii") if self._origin is not None else b"",
-                headers=octets_of(self._headers),
-            )
-        except LocalProtocolError as error:
-            raise InvalidHandshake(str(error)) from error
-        response, rest = await request_opening(stream, engine, request, options.limits)
         connection = self._create_connection(transport)
         connection.request = request_of(request)
         connection.response = response_of(response)

@@ -47,10 +47,10 @@ class Headers(MutableMapping[str, str]):
         return isinstance(name, str) and bool(self.get_all(name))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(name for name, _ in self._fields))
+        return iter({name.lower(): name for name, _ in self._fields}.values())
 
     def __len__(self) -> int:
-        return len(dict.fromkeys(name for name, _ in self._fields))
+        return len({name.lower() for name, _ in self._fields})
 
     def __repr__(self) -> str:
         return f"Headers({self._fields!r})"
