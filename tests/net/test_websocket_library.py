@@ -17,6 +17,7 @@ from interlock.net import asyncio as library
 from interlock.net.asyncio import Response, State, connect, serve, unix_connect, unix_serve
 from interlock.net.asyncio.websocket_client import backoff, process_exception
 from interlock.net.asyncio.websocket_messages import Headers, MultipleValuesError
+from interlock.ws import Step
 
 #: Seconds after which a test that waits is taken to have failed.
 PATIENCE = 20
@@ -882,3 +883,21 @@ def test_headers() -> None:
     del headers["a"]
     assert list(headers) == ["B"]
     assert repr(headers) == "Headers([('B', '2')])"
+
+
+def test_who_looks_on_is_told_of_all_that_a_connection_goes_through(run: Any) -> None:
+    async def main() -> None:
+        steps: list[Step] = []
+        async with serve(echo, "127.0.0.1", 0) as server, connect(url(server), trace=steps.append) as connection:
+            await (await connection.ping(b"there?"))
+        assert [step.event for step in steps] == [
+            "server.Accept",
+            "client.Ping",
+            "server.Pong",
+            "client.Close",
+            "server.Close",
+            "server.EndOfStream",
+            "client.EndOfStream",
+        ]
+
+    run(main())

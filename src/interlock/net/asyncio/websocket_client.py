@@ -175,6 +175,7 @@ class connect:  # noqa: N801 - it is called like a function
     async def _open(self) -> ClientConnection:
         loop = asyncio.get_running_loop()
         engine = self._options.engine(CLIENT)
+        engine.trace = self._trace
         request = self._request(engine)
         stream = WebSocketStream(loop, self._options.write_limit)
         try:
