@@ -107,6 +107,9 @@ class Wire:
         #: While this is set, nothing is taken of what is sent.
         self.stuck: trio.Event | None = None
         self.broken = False
+        #: How long sending takes to stop when it is cancelled, and whether it goes on.
+        self.lag = 0.0
+        self.sending = False
 
     async def send_all(self, data: Any) -> None:
         await trio.lowlevel.checkpoint()
@@ -115,7 +118,13 @@ class Wire:
         if self.stuck is not None:
             half = len(data) // 2
             await self.stream.send_all(bytes(data[:half]))
-            await self.stuck.wait()
+            self.sending = True
+            try:
+                await self.stuck.wait()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.sleep_until(trio.current_time() + self.lag)
+                self.sending = False
             data = data[half:]
         await self.stream.send_all(bytes(data))
 

@@ -329,6 +329,17 @@ async def test_pings_keep_the_connection_alive(role: Any) -> None:
 
 @ROLES
 @on_trio
+async def test_no_ping_comes_after_our_close(role: Any) -> None:
+    async with both(role, ping_interval=20, ping_timeout=10) as it:
+        it.nursery.start_soon(it.connection.aclose)
+        await pass_time(55)
+        assert it.closes() == (1000, None, 1000)
+        assert await it.far.hear() == [CloseReceived(1000)]
+        await pass_time(10)
+
+
+@ROLES
+@on_trio
 async def test_who_answers_no_ping_is_left(role: Any) -> None:
     async with both(role, ping_interval=20, ping_timeout=10, disconnect_timeout=5) as it:
         await pass_time(29.9)

@@ -83,6 +83,18 @@ async def test_they_close(role: Any) -> None:
 
 @ROLES
 @on_trio
+async def test_closing_after_they_did_drops_nothing(role: Any) -> None:
+    async with both(role, message_queue_size=3) as it:
+        await it.far.say(Message("one"), Message("two"), Close(4000))
+        await it.far.end()
+        await it.connection.aclose()
+        assert await it.connection.get_message() == "one"
+        assert await it.connection.get_message() == "two"
+        assert (await end_of(it.connection)).code == 4000
+
+
+@ROLES
+@on_trio
 async def test_they_close_without_a_code(role: Any) -> None:
     async with both(role) as it:
         await it.far.say(Close(None))
@@ -380,6 +392,17 @@ async def test_our_close_is_not_answered(role: Any, owned: bool) -> None:
 
 
 @ROLES
+@OWNED
+@on_trio
+async def test_a_stream_that_has_broken_is_no_timeout(role: Any, owned: bool) -> None:
+    async with both(role, owned=owned) as it:
+        it.wire.broken = True
+        await it.connection.aclose()
+        assert not it.connection.timed_out
+        assert it.closes() == (1000, None, 1000)
+
+
+@ROLES
 @on_trio
 async def test_the_stream_is_not_ended_after_both_closes(role: Any) -> None:
     async with both(role, disconnect_timeout=60) as it:
@@ -431,11 +454,27 @@ async def test_closing_is_cancelled(role: Any, owned: bool) -> None:
         with trio.move_on_after(3) as scope:
             await it.connection.aclose(3000)
         assert scope.cancelled_caught
+        assert trio.current_time() < 3.1
         # There is nothing left to do when it returns.
         assert it.connection._finished.is_set()
         assert ("aclose" in it.wire.done) == owned
         assert it.closes() == (3000, None, 3000)
         assert (await end_of(it.connection)).code == 3000
+
+
+@ROLES
+@OWNED
+@on_trio
+async def test_nothing_uses_the_stream_when_closing_has_been_cancelled(role: Any, owned: bool) -> None:
+    async with both(role, owned=owned) as it:
+        it.wire.stuck = trio.Event()
+        it.wire.lag = 1
+        it.nursery.start_soon(_send_in_vain, it.connection)
+        await wait_all_tasks_blocked()
+        assert it.wire.sending
+        with trio.move_on_after(1):
+            await it.connection.aclose()
+        assert not it.wire.sending
 
 
 @ROLES
@@ -473,6 +512,7 @@ async def test_a_wrapped_stream_is_ready_for_another_protocol(role: Any, we_clos
             await it.far.write(it.far.engine.send(Close(1000)) + b"EHLO ")
             await it.far.hear()
         await it.connection.aclose()
+        assert trio.current_time() < 1  # nothing more was waited for
         assert it.closes() == (1000, 1000, 1000)
         assert it.wire.done == []
         assert not it.far.ended

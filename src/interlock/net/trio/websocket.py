@@ -281,9 +281,6 @@ class WebSocketConnection(trio.abc.AsyncResource):
             await self._progress.park()
         if not self._engine.writable or self.closed is not None:
             raise ConnectionClosed(self.closed)
-        if self._broken:
-            await self._finished.wait()
-            raise ConnectionClosed(self.closed)
 
     async def _write(self, event: Message | Ping | Pong | Close) -> None:
         """Give ``event`` to the writer, whatever happens then, and wait until it is written."""
