@@ -10,7 +10,7 @@ from tests.net.websocket_link import Pair, pair
 from interlock.http.errors import LocalProtocolError
 from interlock.http.limits import Limits, Timeouts
 from interlock.net.asyncio.websocket_errors import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
-from interlock.ws import CLIENT, SERVER, Close, CloseReceived, Message, Ping
+from interlock.ws import CLIENT, SERVER, Close, CloseReceived, Message, Ping, Pong
 
 ROLES = pytest.mark.parametrize("role", [SERVER, CLIENT])
 
@@ -484,6 +484,20 @@ def test_they_do_not_answer_a_ping(both: Pair, role: Any) -> None:
     assert closes(both) == (1011, None)
     assert both.session.close_code == 1006
     assert isinstance(ping.exception(), ConnectionClosedError)
+
+
+@ROLES
+def test_our_answer_to_their_close_is_sent_however_much_waits(both: Pair, role: Any) -> None:
+    both.open(role)
+    both.link.taking = False
+    both.run(both.session.send(b"x" * 100_000))
+    both.say(Ping(b"?"), Close(1000))
+    both.link.send(b"")
+    both.loop.settle()
+    both.link.take_all()
+    both.loop.settle()
+    assert both.hear()[-2:] == [Pong(b"?"), CloseReceived(1000)]
+    assert both.session.lost
 
 
 @ROLES

@@ -252,6 +252,33 @@ def test_another_message_waits_for_the_end_of_one_in_fragments(both: Pair) -> No
     assert told == [Message("a", False), Message("b", False), Message(""), Message(b"other")]
 
 
+def test_two_messages_in_fragments_do_not_mix(both: Pair) -> None:
+    both.open()
+    go_on = asyncio.Event()
+
+    async def fragments(begin: str) -> AsyncIterator[str]:
+        yield begin
+        await go_on.wait()
+        yield "end"
+
+    both.start(both.session.send(fragments("a")))
+    both.start(both.session.send(fragments("b")))
+    go_on.set()
+    both.loop.settle()
+    assert "".join(event.data + "." * event.final for event in both.hear()) == "aend.bend."
+
+
+def test_each_that_waited_to_send_looks_for_room_again(both: Pair) -> None:
+    both.open()
+    both.link.taking = False
+    both.run(both.session.send(b"x" * 70000))
+    waiting = [both.start(both.session.send(b"y" * 70000)) for _ in range(5)]
+    both.link.take(70010)
+    both.loop.settle()
+    assert [task.done() for task in waiting] == [True, False, False, False, False]
+    assert both.link.unsent() < 80000
+
+
 def test_a_message_that_is_broken_off_ends_the_connection(both: Pair) -> None:
     both.open()
 
@@ -378,6 +405,18 @@ def test_a_pong_may_be_held_up_by_a_large_frame(both: Pair) -> None:
         both.link.send(bytes([octet]))
     assert both.session.open
     both.pass_time(10)
+    assert not both.session.open
+
+
+def test_a_peer_has_what_was_left_of_its_time_when_we_read_again(both: Pair) -> None:
+    both.open(timeouts=Timeouts(ping_interval=20, pong=10), max_queue=1)
+    both.pass_time(26)
+    both.say(Message("one"))
+    both.pass_time(1000)
+    both.run(both.session.receive())
+    both.pass_time(3.9)
+    assert both.session.open
+    both.pass_time(0.1)
     assert not both.session.open
 
 
