@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn, Unpack
 import trio
 
 from interlock import h1
+from interlock.http.errors import LocalProtocolError
 from interlock.http.limits import Timeouts
 from interlock.http.sentinels import SERVER
 from interlock.net.trio.endpoint import Endpoint, endpoint_of_listener
@@ -94,9 +95,10 @@ class WebSocketRequest:
         except HandshakeError as error:
             engine.connection_lost()
             raise ConnectionClosed(connection.closed) from error
+        except LocalProtocolError:
+            raise  # nothing has been sent
         except BaseException:
-            if engine.accepted:
-                engine.connection_lost()  # some of the response may have been sent
+            engine.connection_lost()  # some of the response may have been sent
             raise
         connection._start(self._nursery)
         return connection
