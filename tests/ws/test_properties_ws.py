@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ws import raw
 from tests.ws.cases.compression import AGREED, RSV1, Compression
-from tests.ws.engine import each_role, joined, opened, received
+from tests.ws.engine import Outcome, each_role, joined, opened, received
 from tests.ws.raw import Frame
 
 from interlock.http.octets import COMPILED
@@ -136,20 +136,35 @@ frames = st.builds(
 small_limits = st.sampled_from([None, Limits(message=20, fragments=3, glitches=2)])
 
 
+# The largest window: whether a reference beyond a smaller one is seen depends on how octets are cut, as deflate.py says.
+largest = st.one_of(st.none(), st.builds(Agreed, st.booleans(), st.booleans()))
+
+
+def comparable(outcome: Outcome, *, compressed: bool) -> tuple[list[Any], bool, list[Any]]:
+    """An outcome, as far as cuts have no say in it.
+
+    Where one piece of compressed data is wrong in several ways, its size decides which of them is seen first.
+    """
+    vague = compressed and outcome.code in {1007, 1009}
+    sent = [(f.opcode, b"" if vague and f.opcode == raw.CLOSE else f.payload) for f in outcome.sent]
+    return outcome.events, vague or outcome.code, [*sent, "" if vague else outcome.error]
+
+
 @settings(max_examples=300)
-@given(roles, agreements, st.lists(frames, max_size=12), sizes, small_limits, st.booleans())
+@given(roles, largest, st.lists(frames, max_size=12), sizes, small_limits, st.booleans())
 def test_any_cut_of_any_frames_gives_the_same(
     role: Any, agreed: Agreed | None, some: list[Frame], pattern: list[int], limits: Limits | None, eof: bool
 ) -> None:
     octets = raw.octets_of(some, role is SERVER)
     end = [b""] if eof else []
+    see = partial(comparable, compressed=agreed is not None)
     whole = received(opened(role, agreed=agreed, limits=limits), [octets, *end] if octets else end)
     for pieces in (raw.cut(octets, 1), cut_like(octets, pattern)):
-        assert received(opened(role, agreed=agreed, limits=limits), [*pieces, *end]) == whole
-        assert received(opened(role, agreed=agreed, limits=limits), [*pieces, *end], at_the_end=True) == whole
-        as_it_comes = received(opened(role, agreed=agreed, limits=limits, fragments=True), [*pieces, *end])
-        assert as_it_comes[1:] == whole[1:]
-        assert joined(as_it_comes.events) == whole.events
+        in_pieces = [*pieces, *end]
+        assert see(received(opened(role, agreed=agreed, limits=limits), in_pieces)) == see(whole)
+        assert see(received(opened(role, agreed=agreed, limits=limits), in_pieces, at_the_end=True)) == see(whole)
+        as_it_comes = received(opened(role, agreed=agreed, limits=limits, fragments=True), in_pieces)
+        assert see(as_it_comes._replace(events=joined(as_it_comes.events))) == see(whole)
     assert raw.CLOSE not in [frame.opcode for frame in whole.sent[:-1]]
 
 
