@@ -1,5 +1,7 @@
 """What the drivers of WebSocket share: the deadlines of pings, URLs, the request to a proxy."""
 
+import os
+
 import pytest
 
 from interlock.http.limits import Timeouts
@@ -130,6 +132,14 @@ def test_payloads_differ_and_are_not_guessed() -> None:
     made = {keep.payload() for _ in range(100)}
     assert len(made) > 90
     assert {len(payload) for payload in made} == {4}
+
+
+def test_no_two_pings_that_wait_have_one_payload(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter([b"once", b"once", b"more"])
+    monkeypatch.setattr(os, "urandom", lambda octets: next(drawn))
+    keep = pings()
+    keep.sent(keep.payload(), 101, "first")
+    assert keep.payload() == b"more"
 
 
 # -- URLs

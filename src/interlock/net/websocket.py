@@ -114,7 +114,6 @@ class Pings(Generic[_Waiter]):
                 self._held = now
         elif self._held != NEVER:
             self._since += now - self._held
-            self._next = max(self._next, now)
             self._held = NEVER
 
     def progress(self, now: float) -> None:
