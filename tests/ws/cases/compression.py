@@ -210,6 +210,14 @@ for size, code in ((1000, 0), (1001, 1009), (100000, 1009)):
     compressed(f"{size} octets, where 1000 may be", "§8", bomb, *made_of_it, code=code, limits=SMALL)
     pieces_ = raw.fragmented(bomb, 1)
     compressed(f"{size} octets in fragments", "§8", pieces_, *made_of_it, code=code, limits=SMALL)
+TWICE = Compression()
+compressed(
+    "1000 octets, where 1000 may be, again and again",
+    "§8",
+    [TWICE.frame(bytes(1000)), *raw.fragmented(TWICE.frame(bytes(1000)), 3), TWICE.frame(bytes(1000))],
+    *[Message(bytes(1000))] * 3,
+    limits=SMALL,
+)
 BLOCKS = Frame(CONTINUATION, b"\x00\x00\x00\xff\xff" * 200, fin=False)
 compressed(
     "blocks of nothing, without end",
