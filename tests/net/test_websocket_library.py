@@ -23,9 +23,17 @@ from interlock.ws import Step
 PATIENCE = 20
 
 
-@pytest.fixture
-def run() -> Callable[[Coroutine[Any, Any, None]], None]:
-    """Run a coroutine, which may leave no task behind and have no error reported."""
+def loops() -> list[Any]:
+    try:
+        import uvloop
+    except ImportError:
+        return [asyncio.new_event_loop]
+    return [asyncio.new_event_loop, uvloop.new_event_loop]
+
+
+@pytest.fixture(params=loops(), ids=lambda factory: factory.__module__.partition(".")[0])
+def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
+    """Run a coroutine on each kind of event loop; it may leave no task behind, and report no error."""
 
     def run(main: Coroutine[Any, Any, None]) -> None:
         errors: list[Any] = []
@@ -36,7 +44,8 @@ def run() -> Callable[[Coroutine[Any, Any, None]], None]:
             await asyncio.sleep(0)
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
-        asyncio.run(watched())
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            runner.run(watched())
         assert errors == []
 
     return run
@@ -757,6 +766,19 @@ def test_closing_a_server(run: Any) -> None:
         await forever
         await server.start_serving()
         assert not server.is_serving()
+
+    run(main())
+
+
+def test_closing_a_server_again_and_again(run: Any) -> None:
+    async def main() -> None:
+        async with serve(echo, "127.0.0.1", 0) as server:
+            _, writer = await asyncio.open_connection("127.0.0.1", port(server))
+            await until(lambda: server._openings)
+            for _ in range(5):
+                server.close()
+                await asyncio.sleep(0)
+            writer.close()
 
     run(main())
 

@@ -207,7 +207,8 @@ class Server:
             for connection in self._connections:
                 connection.session.start_closing(code, reason)
         for opening in self._openings:
-            opening.reschedule(self._loop.time())
+            if not opening.expired():
+                opening.reschedule(self._loop.time())
         self._wake()
 
     async def wait_closed(self) -> None:
