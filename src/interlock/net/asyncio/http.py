@@ -149,8 +149,6 @@ class HTTPProtocol:
             self._timer.cancel()
             self._timer = None
         self._registry.remove(self, self._ip)
-        if exc is None:
-            self._finish()  # all was taken before the connection was closed
         self._end_exchange(f"connection lost: {exc}" if exc else "connection closed by the client")
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(Disconnected("the connection is closed"))
