@@ -109,6 +109,8 @@ class Wire:
         self.broken = False
         #: How long sending takes to stop when it is cancelled, and whether it goes on.
         self.lag = 0.0
+        #: How often it was asked for octets.
+        self.asked = 0
         self.sending = False
 
     async def send_all(self, data: Any) -> None:
@@ -132,6 +134,7 @@ class Wire:
         await trio.lowlevel.checkpoint()
 
     async def receive_some(self, most: int | None = None) -> bytes:
+        self.asked += 1
         return bytes(await self.stream.receive_some(most))
 
     async def send_eof(self) -> None:

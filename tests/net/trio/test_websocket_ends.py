@@ -504,6 +504,7 @@ async def test_the_nursery_is_cancelled(role: Any, owned: bool) -> None:
 @on_trio
 async def test_a_wrapped_stream_is_ready_for_another_protocol(role: Any, we_close: bool) -> None:
     async with both(role, owned=False) as it:
+        asked = it.wire.asked
         if we_close:
             it.nursery.start_soon(it.connection.aclose)
             await it.far.hear()
@@ -515,6 +516,7 @@ async def test_a_wrapped_stream_is_ready_for_another_protocol(role: Any, we_clos
         assert trio.current_time() < 1  # nothing more was waited for
         assert it.closes() == (1000, 1000, 1000)
         assert it.wire.done == []
+        assert it.wire.asked == asked  # nothing was asked for that might be another's
         assert not it.far.ended
         # Nothing of what comes then is taken away, and the stream is open in both directions.
         await it.far.write(b"example.org")

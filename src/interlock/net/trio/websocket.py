@@ -426,7 +426,6 @@ class WebSocketConnection(trio.abc.AsyncResource):
     async def _receive(self) -> None:
         """Take events from the engine, and octets from the stream where it wants more."""
         engine = self._engine
-        eof = False
         while True:
             engine.now = trio.current_time()
             ours_first = engine.local_close is not None
@@ -442,7 +441,7 @@ class WebSocketConnection(trio.abc.AsyncResource):
             if handler is not None:
                 await handler(event)
             elif event is NEED_DATA:
-                if eof or self._reading.cancel_called:
+                if self._reading.cancel_called:
                     return
                 if self._broken and len(self._messages) > self._settings.message_queue_size:
                     return
@@ -451,7 +450,6 @@ class WebSocketConnection(trio.abc.AsyncResource):
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     engine.connection_lost()
                     return
-                eof = not data
                 engine.receive_data(bytes(data))
                 if engine.in_frame:
                     self._pings.progress(trio.current_time())

@@ -37,12 +37,14 @@ class ClientOptions(Options, total=False):
     """What a client can choose beside.
 
     ``subprotocols``: what is offered, the preferred first.  ``extra_headers``: further fields of the request.
-    ``proxy``: the URL of a proxy, ``http`` or ``https``, that is asked for a tunnel (RFC 9110 §9.3.6).
+    ``proxy``: the URL of a proxy, ``http`` or ``https``, that is asked for a tunnel (RFC 9110 §9.3.6).  ``proxy_ssl``: the
+    context for TLS with the proxy, where the default is not right.
     """
 
     subprotocols: Iterable[str] | None
     extra_headers: Fields | None
     proxy: str | None
+    proxy_ssl: ssl.SSLContext | None
 
 
 @asynccontextmanager
@@ -138,6 +140,7 @@ async def connect_websocket(
     subprotocols: Iterable[str] | None = None,
     extra_headers: Fields | None = None,
     proxy: str | None = None,
+    proxy_ssl: ssl.SSLContext | None = None,
     **options: Unpack[Options],
 ) -> WebSocketConnection:
     """A connection whose tasks are in ``nursery``; the rest is as for :func:`open_websocket`.
@@ -151,7 +154,7 @@ async def connect_websocket(
     context = ssl.create_default_context() if use_ssl is True else use_ssl or None
     try:
         with trio.fail_after(settings.connect_timeout):
-            stream = await _open_stream(url, context, proxy, settings)
+            stream = await _open_stream(url, context, proxy, proxy_ssl, settings)
             return await _shake_hands(
                 nursery, stream, url, settings, subprotocols or (), extra_headers or (), owned=True
             )
@@ -218,7 +221,11 @@ def _parts(
 
 
 async def _open_stream(
-    url: WebSocketURL, context: ssl.SSLContext | None, proxy: str | None, settings: Settings
+    url: WebSocketURL,
+    context: ssl.SSLContext | None,
+    proxy: str | None,
+    proxy_ssl: ssl.SSLContext | None,
+    settings: Settings,
 ) -> trio.abc.Stream:
     """A stream to where ``url`` is, through ``proxy``, and with TLS if there is a ``context``."""
     stream: trio.abc.Stream
@@ -230,7 +237,7 @@ async def _open_stream(
     try:
         if proxy is not None:
             if via.secure:
-                stream = await _over_tls(stream, ssl.create_default_context(), via.host)
+                stream = await _over_tls(stream, proxy_ssl or ssl.create_default_context(), via.host)
             await open_tunnel(stream, proxy_request(url, via), settings.receive_buffer_size)
         if context is not None:
             stream = await _over_tls(stream, context, url.host)
