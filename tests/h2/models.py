@@ -128,7 +128,7 @@ class StreamFacts:
             return None
         if what == "WindowUpdate":
             return self
-        if self.reset == NOBODY or "remote" in self.ended:
+        if self.reset == NOBODY:
             return None
         if what in {"Response", "Response.end"}:
             return None if self.tunnel else replace(self, proposed=False)
@@ -188,9 +188,9 @@ class StreamFacts:
     def _of(self, end: str) -> str:
         if self.requester == NOBODY:
             return "IDLE"
-        if end in self.ended:
+        if end in self.ended and (self.reset, end) != ("local", "remote"):
             return "DONE"
-        if self.reset != NOBODY:
+        if self.reset != NOBODY:  # of the remote end more may be on its way, whatever it had said (RFC 9113 §5.4.2)
             return "BROKEN"
         if end != self.requester and not self.final:
             return "HEAD"

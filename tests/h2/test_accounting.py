@@ -181,15 +181,17 @@ def test_no_more_comes_back_than_was_received() -> None:
     assert credit(engine) == {}
 
 
-def test_what_comes_behind_the_end_of_a_message_comes_back_to_the_connection() -> None:
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_comes_behind_the_end_of_a_message_comes_back_to_the_connection(times: int) -> None:
+    """What the stream is reset for, and what comes after that."""
     engine = server(limits=Limits(window=65535, window_ceiling=0, streams=1, glitches=10000))
     sent = given = 0
     for stream in range(1, 401, 2):
         engine.request(stream)
-        events = engine.get(raw.data(stream, bytes(1000)))
+        events = engine.get(raw.data(stream, bytes(1000)) * times)
         assert [(event.stream_id, event.error_code) for event in events] == [(stream, raw.STREAM_CLOSED)]
         engine.connection.release(stream)
-        sent += 1000
+        sent += 1000 * times
         given += credit(engine).get(0, 0)
     assert sent - given <= 65535 // 4 + 1000
 

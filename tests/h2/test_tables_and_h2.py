@@ -118,14 +118,6 @@ DIFFERENCES: dict[str, tuple[Callable[[int, str, str], bool], bool]] = {
         lambda joint, end, frame: frame == "WINDOW_UPDATE" and end == "remote" and figure_2(joint) == "RESET_REMOTE",
         False,
     ),
-    "more of a message that had ended before we reset the stream (RFC 9113 §5.1)": (
-        lambda joint, end, frame: (
-            ("HEADERS" in frame or "DATA" in frame)
-            and end == "remote"
-            and (figure_2(joint), message(joint, end)) == ("RESET_LOCAL", "DONE")
-        ),
-        False,
-    ),
 }
 
 

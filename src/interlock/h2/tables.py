@@ -243,6 +243,13 @@ STREAM_COUPLINGS: Final = (
         {"remote": "TUNNEL"},
         rfc="RFC 9113 §8.5",
     ),
+    # Who goes on behind its END_STREAM has its stream reset for that once: the rest of it was on its way.
+    Coupling(
+        "remote-crossing",
+        {"stream": "RESET_LOCAL", "remote": "DONE"},
+        {"remote": "BROKEN"},
+        rfc="RFC 9113 §5.4.2",
+    ),
 )
 
 
@@ -351,6 +358,8 @@ STREAM_PROPERTIES: Final[tuple[Property, ...]] = (
         "local.Reset",
         when={"stream": ("RESERVED_LOCAL", "RESERVED_REMOTE", "OPEN", "HALF_CLOSED_LOCAL", "HALF_CLOSED_REMOTE")},
     ),
+    Legal("what was on its way when we reset a stream is no error", "remote.Data", when={"stream": "RESET_LOCAL"}),
+    Legal("nor is its end", "remote.Data.end", when={"stream": "RESET_LOCAL"}),
     Legal("PRIORITY is never an error", "remote.Priority", when={}),
     CanReach("a stream can end from every state", {"stream": _ENDED}),
     CanReach(

@@ -64,6 +64,7 @@ PRIMITIVES: dict[str, Callable[[int], bytes]] = {
     "priority-on-itself": lambda stream: raw.priority(stream, stream),
     "data-after-the-end": lambda stream: raw.data(stream, b"x"),
     "headers-after-the-end": lambda stream: raw.headers(stream, raw.block([("x", "y")])),
+    "much-after-the-end": lambda stream: raw.data(stream, b"x") * 2 + raw.headers(stream, raw.block([("x", "y")])) * 2,
 }
 
 
@@ -73,7 +74,7 @@ def made_you_reset(client: Client, primitive: Callable[[int], bytes]) -> None:
         client.send(raw.headers(stream, raw.block(client.fields(path="/large"))), primitive(stream))
         if client.is_over():
             break
-    client.expect_goaway(raw.ENHANCE_YOUR_CALM, raw.STREAM_CLOSED)
+    client.expect_goaway(raw.ENHANCE_YOUR_CALM)
     expect_few(client)
 
 
@@ -88,7 +89,7 @@ def made_you_reset_responses_that_wait(client: Client, primitive: Callable[[int]
         client.send(primitive(stream))
         if client.is_over():
             break
-    client.expect_goaway(raw.ENHANCE_YOUR_CALM, raw.STREAM_CLOSED)
+    client.expect_goaway(raw.ENHANCE_YOUR_CALM)
 
 
 @case("9113 §10.5", each={"content-length": [("content-length", "5")], "upper-case": [("Upper", "x")]})
@@ -265,6 +266,8 @@ FLOODS: dict[str, bytes | list[bytes]] = {
     "goaway": raw.goaway(),
     "data-closed": raw.data(5, b""),
     "headers-closed": raw.headers(5, b""),
+    "data-after-the-end": raw.data(7, b""),
+    "headers-after-the-end": raw.headers(7, b""),
 }
 
 
@@ -273,6 +276,7 @@ def flood_of(client: Client, frames: bytes | list[bytes]) -> None:
     client.upload(1)
     client.closed(3)
     client.reset_by_server(5)
+    client.half_closed_remote(7)
     flood(client, *([frames] if isinstance(frames, bytes) else frames))
     client.expect_goaway(raw.ENHANCE_YOUR_CALM)
 

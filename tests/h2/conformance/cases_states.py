@@ -242,6 +242,53 @@ def frame_after_the_servers_reset(client: Client, frame: bytes) -> None:
     client.expect_served(3)
 
 
+#: What a client sends behind END_STREAM before it knows that the server has reset the stream for the first of it.
+BEHIND_THE_END = {
+    "data": [raw.data(1, b"x"), raw.data(1, b"x"), raw.data(1, b"x", end=True)],
+    "headers": [raw.headers(1, TRAILERS), raw.headers(1, TRAILERS), raw.headers(1, TRAILERS, end=False)],
+    "data-headers": [raw.data(1, b"x"), raw.headers(1, TRAILERS), raw.data(1, b"x")],
+    "headers-data": [raw.headers(1, TRAILERS), raw.data(1, b""), raw.window_update(1, 0), raw.rst_stream(1)],
+    "window-update-0": [raw.window_update(1, 0), raw.data(1, b"x"), raw.headers(1, TRAILERS)],
+    "priority-of-another-size": [raw.frame(raw.PRIORITY, 0, 1, bytes(4)), raw.data(1, b"x")],
+}
+
+
+@case("9113 §5.1", "9113 §5.4.2", "9113 §6.4", each=BEHIND_THE_END)
+def frames_behind_the_end_after_the_servers_reset(client: Client, frames: list[bytes]) -> None:
+    """The first of them is the error; the others were under way when the server reset the stream."""
+    client.half_closed_remote(1)
+    client.send(*frames)
+    client.expect_reset(1, raw.STREAM_CLOSED, raw.PROTOCOL_ERROR, raw.FRAME_SIZE_ERROR)
+    client.change_settings((raw.INITIAL_WINDOW_SIZE, 65535))
+    client.expect_served(3)
+
+
+LATE = {"data": raw.data(1, b"x"), "headers": raw.headers(1, TRAILERS)}
+
+
+@case("9113 §5.1", "9113 §5.4.2", "9113 §8.1.1", each=LATE)
+def frame_behind_the_end_of_a_malformed_request(client: Client, frame: bytes) -> None:
+    client.send(raw.headers(1, raw.block(client.fields(more=[("Upper", "x")]))), frame, frame)
+    client.expect_malformed(1)
+    client.expect_served(3)
+
+
+@case("9113 §5.1", "9113 §5.1.2", "9113 §5.4.2")
+def frames_behind_the_end_of_a_refused_request(client: Client) -> None:
+    most = client.server_settings.get(raw.MAX_CONCURRENT_STREAMS, 0)
+    client.change_settings((raw.INITIAL_WINDOW_SIZE, 0))
+    for number in range(most):
+        client.request(2 * number + 1)
+    client.expect_alive()
+    refused = 2 * most + 1
+    client.request(refused)
+    client.send(raw.data(refused, b"x"), raw.headers(refused, TRAILERS), raw.data(refused, b"x", end=True))
+    client.expect_reset(refused, raw.REFUSED_STREAM, raw.PROTOCOL_ERROR)
+    client.change_settings((raw.INITIAL_WINDOW_SIZE, 65535))
+    client.expect_response(1)
+    client.expect_served(refused + 2)
+
+
 @case("9113 §5.1", "9113 §6.10")
 def continuation_after_the_servers_reset(client: Client) -> None:
     client.reset_by_server(1)
