@@ -206,6 +206,28 @@ def test_with_tls_there_is_no_half(side: TunnelSide) -> None:
     assert side.app.ends == [(1000, ""), (1006, "")]
 
 
+def test_with_tls_who_is_still_sending_gets_to_read_our_close(side: TunnelSide) -> None:
+    peer = side.open("1", ssl_object=object())
+    peer.transport.can_write_eof = lambda: False  # type: ignore[method-assign]
+    peer.send(raw.Frame(3))
+    assert peer.close is not None
+    assert peer.close[0] == 1002
+    assert side.app.ends == [peer.close]
+    side.pass_time(1)
+    for _ in range(10):
+        peer.send_octets(bytes(10_000))
+    assert not peer.over
+    side.pass_time(1.1)
+    assert peer.over
+    assert not peer.was_reset
+    peer = side.open("1", ssl_object=object())
+    peer.transport.can_write_eof = lambda: False  # type: ignore[method-assign]
+    peer.send(raw.Frame(3))
+    peer.end()
+    assert peer.over
+    assert not peer.was_reset
+
+
 # -- the opening handshake
 
 

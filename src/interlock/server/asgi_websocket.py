@@ -83,17 +83,32 @@ class Refused:
 class _ExchangeLink:
     """An exchange, as what a session is on."""
 
-    __slots__ = ("_exchange", "_kept", "_paused", "_returned", "ended", "session")
+    __slots__ = (
+        "_exchange",
+        "_kept",
+        "_linger",
+        "_loop",
+        "_paused",
+        "_returned",
+        "_timer",
+        "ended",
+        "peer_ended",
+        "session",
+    )
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop, linger: float) -> None:
         self._exchange: Final = exchange
+        self._loop: Final = loop
+        self._linger: Final = linger
+        self._timer: asyncio.TimerHandle | None = None
         #: What runs on it.
         self.session: WebSocketSession | None = None
         #: Octets that have come and that the driver has not been told are taken, while reading pauses.
         self._kept = 0
         self._paused = False
-        #: Whether our side is closed.
+        #: Whether our side is closed, and the peer's.
         self.ended = False
+        self.peer_ended = False
         #: Whether the application has returned.
         self._returned = False
 
@@ -111,6 +126,16 @@ class _ExchangeLink:
             self.session.pause_writing()
 
     def end_stream(self) -> None:
+        exchange = self._exchange
+        session = self.session
+        goes_on = not self.peer_ended and (session is None or session.remote_close is None)
+        if goes_on and self._linger and exchange.peer.ssl_object is not None and exchange.request.http_version != b"2":
+            # TLS has no half-close: who is still sending would be reset, and lose what our Close says (RFC 9112 §9.6).
+            self._timer = self._loop.call_later(self._linger, self._end)
+        else:
+            self._end()
+
+    def _end(self) -> None:
         self.ended = True
         self._send(_END)
         if self._exchange.writable:
@@ -118,6 +143,9 @@ class _ExchangeLink:
 
     def over(self) -> None:
         """Nothing more can come of the exchange: the session is told, and neither keeps the other."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         session, self.session = self.session, None
         if session is not None:
             session.connection_lost(None)
@@ -132,7 +160,7 @@ class _ExchangeLink:
 
     def close(self) -> None:
         if not self.ended:
-            self.end_stream()
+            self._end()
 
     def abort(self) -> None:
         self._exchange.abort()
@@ -214,7 +242,8 @@ class WebSocketHandler:
             self._session.data_received(data)
 
     def end_received(self, trailers: Headers) -> None:
-        if self._session is not None:
+        if self._session is not None and self._link is not None:
+            self._link.peer_ended = True
             self._session.eof_received()
         elif self._request.protocol:  # in HTTP/1.1 the request is complete, and that is all
             self.eof_received()
@@ -323,14 +352,15 @@ class WebSocketHandler:
         fields = self._fields(message.get("headers") or ())
         response = self.engine.accept(subprotocol=message.get("subprotocol"), headers=self._defaults(fields))
         exchange = self._open_exchange()
-        link = _ExchangeLink(exchange)
-        self._link = link
         settings = self._settings
+        loop = asyncio.get_running_loop()
+        link = _ExchangeLink(exchange, loop, settings.timeouts.linger)
+        self._link = link
         limits = settings.limits
         self._session = link.session = session = WebSocketSession(
             self.engine,
             link,
-            asyncio.get_running_loop(),
+            loop,
             limits=limits,
             timeouts=settings.timeouts,
             max_queue=limits.message_queue,
