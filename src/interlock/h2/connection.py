@@ -364,6 +364,16 @@ class Connection(Receiver):
         return 0 if stream is None else stream.pending_octets
 
     @property
+    def send_window(self) -> int:
+        """Octets of Data that the peer's window for the connection takes (RFC 9113 §6.9.1)."""
+        return self._output.window
+
+    def room(self, stream_id: int) -> int:
+        """Octets of Data that the peer's window for a stream takes beyond what waits; negative where it takes none."""
+        stream = self._streams.get(stream_id)
+        return -1 if stream is None else stream.send - stream.pending_octets
+
+    @property
     def has_output(self) -> bool:
         """Whether :meth:`data_to_send` would give something."""
         return self._output.waits

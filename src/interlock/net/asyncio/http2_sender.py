@@ -151,15 +151,14 @@ class HTTP2Sender:
 
         Any thread may ask: it is looked at, and nothing changes.
         """
-        stream = self.connection._streams.get(stream_id)
-        if stream is None or self.write_paused or self._closing:
+        if self.write_paused or self._closing:
             return False
         due = self._due + octets
         heads = self._heads_due + _HEAD if octets else self._heads_due
         return (
-            due <= self.connection._output.window
+            due <= self.connection.send_window
             and due + heads <= self._high_water - self._buffered
-            and stream.pending_octets + octets <= stream.send
+            and octets <= self.connection.room(stream_id)
         )
 
     def _windows_changed(self) -> None:
