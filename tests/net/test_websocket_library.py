@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import re
 import socket
 import ssl
@@ -548,6 +549,30 @@ def test_by_way_of_a_proxy(
 
 def port_of(head: bytes) -> int:
     return int(head.split()[1].rpartition(b":")[2])
+
+
+@pytest.mark.parametrize(
+    ("environment", "uri", "found"),
+    [
+        ({"https_proxy": "http://p:1"}, "wss://x", "p"),
+        ({"wss_proxy": "http://w:1", "https_proxy": "http://p:1"}, "wss://x", "w"),
+        ({"http_proxy": "http://h:1"}, "ws://x", "h"),
+        ({"http_proxy": "http://h:1"}, "wss://x", None),
+        ({"http_proxy": "http://h:1", "no_proxy": "x"}, "ws://x", None),
+        ({}, "ws://x", None),
+    ],
+)
+def test_the_proxy_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], uri: str, found: str | None
+) -> None:
+    for name in os.environ:
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    chosen = connect(uri, proxy=True)._proxy
+    assert (chosen.host if chosen else None) == found
+    assert connect(uri)._proxy is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import random
 import ssl as tls
 from collections.abc import Callable, Generator, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from interlock.http import events
 from interlock.http.errors import LocalProtocolError
@@ -71,7 +71,7 @@ class connect:  # noqa: N801 - it is called like a function
     ``uri``: with ``ws`` or ``wss``; user and password go into Authorization.  ``origin``, ``subprotocols`` (the preferred
     first), ``additional_headers``, ``user_agent_header``: what the request says.  ``compression``: "deflate", or how, as
     a :class:`~interlock.ws.PerMessageDeflate`; None: none is offered.  ``proxy``: the URL, http or https, of a proxy for
-    CONNECT; ``proxy_headers`` and ``proxy_ssl`` are for that.  ``ssl``: the context for ``wss``, the default one if it is
+    CONNECT, or True for the one that the environment names; ``proxy_headers`` and ``proxy_ssl`` are for that.  ``ssl``: the context for ``wss``, the default one if it is
     not given.
 
     Times are in seconds, and None waits for ever: ``open_timeout`` for all of it, ``ping_interval`` between pings that
@@ -98,7 +98,7 @@ class connect:  # noqa: N801 - it is called like a function
         compression: str | PerMessageDeflate | None = "deflate",
         additional_headers: HeadersLike | None = None,
         user_agent_header: str | None = _USER_AGENT,
-        proxy: str | None = None,
+        proxy: str | Literal[True] | None = None,
         proxy_headers: HeadersLike | None = None,
         proxy_ssl: tls.SSLContext | None = None,
         ssl: tls.SSLContext | bool | None = None,
@@ -126,7 +126,7 @@ class connect:  # noqa: N801 - it is called like a function
             write_limit=write_limit,
         )
         self._url: Final = _parsed(uri)
-        self._proxy: Final = None if proxy is None else _parsed_proxy(proxy)
+        self._proxy: Final = _parsed_proxy(_proxy_of_environment(self._url) if proxy is True else proxy)
         if self._proxy is not None and ("sock" in kwargs or "path" in kwargs):
             raise ValueError("a proxy and a socket that is connected already")
         self._context: Final = _context(self._url, ssl)
@@ -329,11 +329,26 @@ def _parsed(uri: str) -> WebSocketURL:
     return url
 
 
-def _parsed_proxy(proxy: str) -> ProxyURL:
+def _parsed_proxy(proxy: str | None) -> ProxyURL | None:
+    if proxy is None:
+        return None
     try:
         return parse_proxy_url(proxy)
     except ValueError as error:
         raise InvalidProxy(proxy, str(error)) from error
+
+
+def _proxy_of_environment(url: WebSocketURL) -> str | None:
+    """The proxy that environment variables name, or what else the system has for that; None for none."""
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - it imports much, and few ask for it
+
+    if proxy_bypass(f"{url.host}:{url.port}"):
+        return None
+    proxies = getproxies()
+    for scheme in ("wss", "https") if url.secure else ("ws", "https", "http"):
+        if scheme in proxies:
+            return proxies[scheme]
+    return None
 
 
 def _context(url: WebSocketURL, ssl: tls.SSLContext | bool | None) -> tls.SSLContext | None:
