@@ -4,7 +4,7 @@ import pytest
 from tests.h2 import raw_frames as raw
 from tests.h2.engine import Engine, client, server
 
-from interlock.h2 import Limits, Request, RequestRefused, StreamReset
+from interlock.h2 import GoAway, Limits, RemoteProtocolError, Request, RequestRefused, StreamReset
 
 TWO = Limits(streams=2)
 
@@ -131,6 +131,33 @@ def test_a_refused_request_counts_while_it_is_answered_and_needs_no_release() ->
     engine.connection.queue(StreamReset(1, raw.NO_ERROR))
     engine.sent()
     assert is_taken(engine, 5)
+
+
+# -- priorities of streams that are still to be opened (RFC 9218 §7.1)
+
+
+def prioritize(*streams: int) -> bytes:
+    return b"".join(raw.priority_update(stream, b"u=1") for stream in streams)
+
+
+def test_no_more_priorities_are_kept_than_streams_may_be_open_while_the_peer_knows_of_no_limit() -> None:
+    """The others are nothing; they do not count against it once it knows."""
+    engine = Engine(begin=False, limits=Limits(streams=3))
+    engine.get(raw.PREFACE + raw.settings() + prioritize(*range(1, 101, 2)) + raw.settings_ack())
+    assert is_taken(engine, 1)
+    engine.get(prioritize(3, 5))
+    with pytest.raises(RemoteProtocolError):
+        engine.get(prioritize(7))
+    assert engine.connection.error_code == raw.PROTOCOL_ERROR
+
+
+def test_priorities_of_streams_behind_our_goaway_do_not_count() -> None:
+    """None of them is ever opened, and the client need not know yet."""
+    engine = server(limits=TWO)
+    assert is_taken(engine, 1)
+    engine.connection.queue(GoAway(1))
+    engine.get(prioritize(*range(3, 101, 2)))
+    assert engine.connection.error_code == -1
 
 
 # -- credit

@@ -29,7 +29,7 @@ from interlock.h2.events import (
     WindowUpdated,
 )
 from interlock.h2.flow import may_grow
-from interlock.h2.priority import parse_priority
+from interlock.h2.priority import Priority, parse_priority
 from interlock.h2.tables import CONNECTION, STREAM
 from interlock.http.limits import Limits
 
@@ -49,7 +49,7 @@ class Control(Core):
     def __init__(self, is_client: bool, limits: Limits, hold: bool, extended_connect: bool) -> None:
         super().__init__(is_client, limits, hold, extended_connect)
         #: Priorities of streams that are not open yet (RFC 9218 §7.1).
-        self._priorities: Final[dict[int, bytes]] = {}
+        self._priorities: Final[dict[int, Priority]] = {}
         #: The data of the PING whose acknowledgement shows that the peer knows of our shutdown.
         self._shutdown_ping = b""
         #: The last stream that the peer's GOAWAY has named.
@@ -168,18 +168,30 @@ class Control(Core):
         prioritized = frames.number(payload) & frames.LARGEST
         if prioritized & 1 == 0:
             raise ConnectionFault(errors.PROTOCOL_ERROR, f"PRIORITY_UPDATE of stream {prioritized} (RFC 9218 §7.1)")
-        value = payload[4:]
+        wanted = parse_priority(payload[4:])
         stream = self._streams.get(prioritized)
         if stream is not None:
-            wanted = parse_priority(value)
             stream.urgency = wanted.urgency
             stream.incremental = wanted.incremental
             self._output.scheduler.change(prioritized, wanted.urgency, wanted.incremental)
             self._events.append(PriorityUpdated(prioritized, wanted.urgency, wanted.incremental))
-        elif prioritized > self._highest_remote and len(value) <= 256:
-            if prioritized not in self._priorities and len(self._priorities) >= self.limits.streams:
-                del self._priorities[next(iter(self._priorities))]
-            self._priorities[prioritized] = value
+        elif self._highest_remote < prioritized <= self._last_named:
+            self._prioritize_idle(prioritized, wanted)
+
+    def _prioritize_idle(self, prioritized: int, wanted: Priority) -> None:
+        """Keep the priority of a stream that is still to be opened: not of more than may be open (RFC 9218 §7.1)."""
+        priorities = self._priorities
+        priorities[prioritized] = wanted
+        room = self.limits.streams - len(self._streams)
+        if len(priorities) <= room:
+            return
+        for stream_id in [known for known in priorities if known <= self._highest_remote]:
+            del priorities[stream_id]  # it was opened and refused, or never will be: it is idle no more
+        if len(priorities) <= room:
+            return
+        if not self._our_settings_pending[self._joint]:
+            raise ConnectionFault(errors.PROTOCOL_ERROR, "priorities of more streams than may be open (RFC 9218 §7.1)")
+        del priorities[prioritized]  # the peer may not know of our limit yet
 
     def _read_settings(self, stream_id: int, flags: int, payload: bytes) -> None:
         """RFC 9113 §6.5."""

@@ -409,9 +409,7 @@ class Receiver(Control):
                 self._refuse_request(stream, end, 413, f"content of more than {limits.body} octets")
                 return
         if self._priorities:
-            value = self._priorities.pop(stream.id, None)
-            if value is not None:
-                priority = parse_priority(value)
+            priority = self._priorities.pop(stream.id, priority)
         stream.urgency = priority.urgency
         stream.incremental = priority.incremental
         stream.shown = True

@@ -1,5 +1,7 @@
 """Priorities: what is left of the old ones (RFC 9113 §5.3, RFC 7540 §5.3), and PRIORITY_UPDATE (RFC 9218)."""
 
+from collections.abc import Callable
+
 from tests.h2 import raw_frames as raw
 from tests.h2.conformance.application import CONTENT
 from tests.h2.conformance.case import case
@@ -80,6 +82,87 @@ def priority_update(client: Client, value: bytes) -> None:
     client.expect_response(1, content=b"abc")
     client.send(raw.priority_update(1, value))
     client.expect_served(3)
+
+
+# No more idle streams have a priority than could be opened
+
+
+def prioritize(client: Client, first: int, streams: int) -> None:
+    """Give so many streams a priority that are still to be opened."""
+    client.send(*(raw.priority_update(first + 2 * number, b"u=1") for number in range(streams)))
+
+
+def most_streams(client: Client) -> int:
+    return client.server_settings[raw.MAX_CONCURRENT_STREAMS]
+
+
+@case("9218 §7.1")
+def priorities_of_as_many_idle_streams_as_may_be_open(client: Client) -> None:
+    prioritize(client, 1, most_streams(client))
+    prioritize(client, 1, 50)
+    client.expect_served(1)
+
+
+@case("9218 §7.1")
+def priorities_of_more_idle_streams_than_may_be_open(client: Client) -> None:
+    prioritize(client, 1, most_streams(client) + 1)
+    client.expect_goaway(raw.PROTOCOL_ERROR)
+
+
+@case("9218 §7.1", each={"as-many": 0, "more": 1})
+def priorities_beside_streams_that_are_open(client: Client, more: int) -> None:
+    """Streams that are open count too, in whatever state."""
+    client.half_closed_remote(1)
+    client.upload(3)
+    prioritize(client, 5, most_streams(client) - 2 + more)
+    if more:
+        client.expect_goaway(raw.PROTOCOL_ERROR)
+        return
+    client.change_settings((raw.INITIAL_WINDOW_SIZE, 65535))
+    client.expect_served(5)
+
+
+#: How a stream that had a priority is opened: with it, all those below are idle no more (RFC 9113 §5.1.1).
+OPENED: dict[str, Callable[[Client, int], None]] = {
+    "served": lambda client, stream: client.expect_served(stream),
+    "malformed": lambda client, stream: client.reset_by_server(stream),
+    "cancelled": lambda client, stream: client.cancelled(stream),
+}
+
+
+@case("9218 §7.1", "9113 §5.1.1", each=OPENED)
+def priorities_of_streams_that_are_idle_no_more(client: Client, begin: Callable[[Client, int], None]) -> None:
+    """They do not count any more: as many others may have one again."""
+    for stream in range(1, 60, 2):
+        client.closed(stream)  # of which comes an allowance for priorities
+    most = most_streams(client)
+    prioritize(client, 61, most)
+    begin(client, 59 + 2 * most)
+    prioritize(client, 61 + 2 * most, most)
+    client.expect_alive()
+    prioritize(client, 61 + 4 * most, 1)
+    client.expect_goaway(raw.PROTOCOL_ERROR)
+
+
+@case("9218 §7.1")
+def priorities_of_streams_that_were_all_opened(client: Client) -> None:
+    most = most_streams(client)
+    prioritize(client, 1, most)
+    for stream in range(1, 2 * most, 2):
+        client.closed(stream)
+        prioritize(client, stream + 2 * most, 1)
+    client.expect_served(2 * most + 1)
+
+
+@case("9218 §7.1", start=False)
+def priorities_before_the_limit_is_known(client: Client) -> None:
+    """There is none before the client has the server's SETTINGS."""
+    client.send(raw.PREFACE, raw.settings())
+    prioritize(client, 1, 150)
+    while client._unacknowledged or not client.settings_frames:
+        client.read_frame("SETTINGS")
+    client.send(raw.settings_ack())
+    client.expect_served(1)
 
 
 BAD_VALUES = {
