@@ -66,7 +66,7 @@ _COUNTS: Final = frozenset(
         "glitches",
         "glitches_rate",
         "fragments",
-        "messages",
+        "message_queue",
         "connections",
         "connections_per_ip",
     )
