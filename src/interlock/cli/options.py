@@ -16,7 +16,7 @@ from interlock.http.limits import Limits, Timeouts
 from interlock.server.config import HTTP_VERSIONS, MOST_LIMITS
 from interlock.server.sockets import parse_bind
 
-__all__ = ["bind", "limits_from", "mode", "timeouts_from", "versions", "with_limits", "with_timeouts"]
+__all__ = ["bind", "limits_from", "mode", "seconds", "timeouts_from", "versions", "with_limits", "with_timeouts"]
 
 _LIMIT_HELP: Final = {
     "request_line": "The request line, or what would be one in HTTP/1.1. Beyond it: 414.",
@@ -103,7 +103,7 @@ def _number(lowest: int, highest: int | None = None, *, suffixes: bool, optional
     return read
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     """What reads a finite number of seconds, not negative; or, written the same way, of octets a second."""
     try:
         number = float(text)
@@ -163,7 +163,7 @@ def with_timeouts(command: Command) -> Command:
     for timeout in reversed(fields(Timeouts)):
         command = click.option(
             _flag("timeout", timeout.name),
-            type=_seconds,
+            type=seconds,
             default=f"{timeout.default:g}",
             metavar="RATE" if timeout.name in _RATES else "SECONDS",
             show_default=True,

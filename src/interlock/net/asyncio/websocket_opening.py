@@ -165,10 +165,13 @@ def _send(stream: WebSocketStream, http: h1.Connection, *events: Event) -> None:
 
 
 async def _next_event(stream: WebSocketStream, http: h1.Connection) -> Event:
+    ended = False
     while True:
         try:
             event = http.next_event()
         except RemoteProtocolError as error:
+            if ended:
+                raise InvalidMessage("the other end has closed the connection, and has not answered") from error
             raise InvalidMessage(f"what the other end has sent is not HTTP/1.1: {error}") from error
         if isinstance(event, Event):
             return event
@@ -179,3 +182,4 @@ async def _next_event(stream: WebSocketStream, http: h1.Connection) -> Event:
         except ConnectionError as error:
             raise InvalidMessage("the connection has broken in the opening handshake") from error
         http.receive_data(data)
+        ended = not data
