@@ -30,6 +30,8 @@ class Pings(Generic[_Waiter]):
     but only those that keep the connection alive have a deadline.
     """
 
+    __slots__ = ("_held", "_interval", "_next", "_probe", "_running", "_since", "_timeout", "_waiting", "latency")
+
     def __init__(self, timeouts: Timeouts) -> None:
         self._interval: Final = timeouts.ping_interval
         self._timeout: Final = timeouts.pong
