@@ -41,7 +41,8 @@ __all__ = ["Core"]
 #: What is withheld of the connection's window, at most one of so many octets.  At one of two, one stream that has grown to
 #: the ceiling would wait for the connection.
 _PARTS: Final = 4
-#: How many closed streams are remembered, so that what comes late is told from what may not come.
+#: How many closed streams are remembered, so that what comes late is told from what may not come: so many that we have
+#: reset, or as many as may be open at the same time, and so many others.
 _REMEMBERED: Final = 256
 #: How many reasons are kept for resets of which no event tells.
 _MOST_UNSEEN: Final = 16
@@ -71,10 +72,12 @@ class Core:
         "_last_named",
         "_left_over",
         "_oldest",
+        "_oldest_reset",
         "_our_settings_pending",
         "_ours",
         "_output",
         "_recent",
+        "_resets",
         "_ring",
         "_streams",
         "_their_settings",
@@ -109,9 +112,12 @@ class Core:
         self._unseen: list[str] = []
         self._streams: Final[dict[int, Stream]] = {}
         #: Streams that are closed: the last ones, with the joint state in which they were; and in which order they were.
+        #: Those that we have reset stand apart, since only they may have much on its way, however many others end.
         self._recent: Final[dict[int, int]] = {}
         self._ring: Final[list[int]] = [0] * _REMEMBERED
         self._oldest = 0
+        self._resets: Final[list[int]] = []
+        self._oldest_reset = 0
         #: Streams that are closed, while octets of them are still to be taken by the application.
         self._left_over: Final[dict[int, int]] = {}
         #: Streams that were reset, while the application still works on them.
@@ -219,12 +225,15 @@ class Core:
         stream_id = stream.id
         if self._streams.pop(stream_id, None) is None:
             return
-        at = self._oldest
-        oldest = self._ring[at]
-        if oldest:
-            self._recent.pop(oldest, None)
-        self._ring[at] = stream_id
-        self._oldest = at + 1 if at + 1 < _REMEMBERED else 0
+        if RESET_BY_US[stream.joint]:
+            self._remember_reset(stream_id)
+        else:
+            at = self._oldest
+            oldest = self._ring[at]
+            if oldest:
+                self._recent.pop(oldest, None)
+            self._ring[at] = stream_id
+            self._oldest = at + 1 if at + 1 < _REMEMBERED else 0
         self._recent[stream_id] = stream.joint
         if stream.pending_octets:
             self._output.drop(stream)
@@ -240,6 +249,17 @@ class Core:
                 self._held_streams.add(stream_id)
             else:
                 self._counted -= 1
+
+    def _remember_reset(self, stream_id: int) -> None:
+        """Remember a stream as one that we have reset, in the place of the oldest of these if there are many."""
+        resets = self._resets
+        if len(resets) < max(_REMEMBERED, self.limits.streams):
+            resets.append(stream_id)
+            return
+        at = self._oldest_reset
+        self._recent.pop(resets[at], None)
+        resets[at] = stream_id
+        self._oldest_reset = at + 1 if at + 1 < len(resets) else 0
 
     def _reset(self, stream: Stream, code: int) -> None:
         """End a stream with RST_STREAM (RFC 9113 §6.4)."""
@@ -282,6 +302,8 @@ class Core:
         elif stream_id in self._recent:
             if RESET_BY_US[self._recent[stream_id]]:
                 return  # it was told once (RFC 9113 §5.4.2)
+            self._ring[self._ring.index(stream_id)] = 0
+            self._remember_reset(stream_id)
             self._recent[stream_id] = _RESET_JOINT
             self._output.control(frames.rst_stream(stream_id, fault.code))
         else:  # idle, or long closed: RST_STREAM has no place there
