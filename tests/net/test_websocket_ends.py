@@ -466,6 +466,19 @@ def test_who_takes_too_little_while_we_close_is_cut_off(both: Pair, role: Any) -
 
 
 @ROLES
+def test_who_stops_taking_while_we_close_is_cut_off(both: Pair, role: Any) -> None:
+    both.open(role, timeouts=Timeouts(closing=5, ping_interval=0))
+    both.link.taking = False
+    both.run(both.session.send(b"x" * 100_000))
+    closing = both.start(both.session.close())
+    both.link.take(10_000)
+    both.pass_time(9.9)
+    assert not closing.done()
+    both.pass_time(0.1)
+    assert closing.done()
+
+
+@ROLES
 def test_they_do_not_answer_a_ping(both: Pair, role: Any) -> None:
     both.open(role, timeouts=Timeouts(ping_interval=20, pong=10, closing=5))
     receiving = both.start(both.session.receive())
