@@ -124,7 +124,8 @@ async def test_what_host_says() -> None:
 async def test_a_user_and_a_password_in_the_url() -> None:
     async def handler(request: WebSocketRequest) -> None:
         headers = dict(request.headers)
-        assert headers == {b"authorization": b"Basic dXNlcjpwYXNz", b"x-test": b"yes"}
+        assert headers[b"authorization"] == b"Basic dXNlcjpwYXNz"
+        assert headers[b"x-test"] == b"yes"
         await request.accept()
 
     async with (

@@ -296,7 +296,9 @@ async def test_what_a_server_is_asked_for() -> None:
         assert isinstance(request, WebSocketRequest)
         assert request.path == "/chat?room=1"
         assert request.url == "ws://example.org/chat?room=1"
-        assert request.headers == [(b"x-test", b"yes"), (b"origin", b"null")]
+        assert request.headers[0] == (b"host", b"example.org")
+        assert request.headers[-2:] == [(b"x-test", b"yes"), (b"origin", b"null")]
+        assert dict(request.headers)[b"sec-websocket-key"] == KEY
         assert request.proposed_subprotocols == ("a", "b")
         assert isinstance(request.local, str)
         assert isinstance(request.remote, str)

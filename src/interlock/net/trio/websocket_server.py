@@ -50,8 +50,8 @@ class WebSocketRequest:
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The request's fields, without those that the handshake itself needs; their names are in lower case."""
-        return list(self._connection.handshake_headers)
+        """All fields of the request, with their names in lower case."""
+        return self._opening.request.headers.items_list()
 
     @property
     def path(self) -> str:
