@@ -65,8 +65,9 @@ def backoff() -> Generator[float, None, None]:
 class connect:  # noqa: N801 - it is called like a function
     """Open a WebSocket: ``await connect(uri)``, or ``async with connect(uri) as connection``, which closes it at the end.
 
-    ``async for connection in connect(uri)`` opens another one whenever the last has ended; ``reconnect_delays`` are the
-    seconds in between, and ``process_exception`` says which errors end that.
+    ``async for connection in connect(uri)`` closes the last one and opens another for each turn of its body; what the body
+    leaves by ``break`` is the caller's to close.  ``reconnect_delays`` are the seconds between attempts that fail, and
+    ``process_exception`` says which errors end them.
 
     ``uri``: with ``ws`` or ``wss``; user and password go into Authorization.  ``origin``, ``subprotocols`` (the preferred
     first), ``additional_headers``, ``user_agent_header``: what the request says.  ``compression``: "deflate", or how, as
