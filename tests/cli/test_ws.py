@@ -84,7 +84,22 @@ def test_a_line_is_a_message(peer: Peer) -> None:
     assert [peer.heard() for _ in range(5)] == ["hello", "", "ä", "/slash", (1000, "")]
 
 
-def test_answers_are_waited_for_after_the_end_of_input(peer: Peer) -> None:
+def test_answers_are_waited_for_after_the_end_of_input(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = []
+
+    async def wait(seconds: float) -> None:
+        waited.append(seconds)
+        await asyncio.to_thread(peer.push, "late")
+
+    monkeypatch.setattr(asyncio, "sleep", wait)
+    result = run(peer.url("/mute"), typed="go\n", wait="7")
+    assert result.exit_code == 0
+    assert waited == [7]
+    assert result.stdout == "late\n"
+    assert result.stderr.endswith(BYE)
+
+
+def test_who_waits_is_told_when_the_server_closes(peer: Peer) -> None:
     result = run(peer.url("/ticks"), typed="go\n")
     assert result.exit_code == 0
     assert result.stdout == "one\ntwo\n"
@@ -360,9 +375,9 @@ def test_nobody_answers_in_time() -> None:
         (["ws://a:b%3Ac@localhost/", "-H", "nothing"], "'nothing' is not of the form 'Name: value'."),
         (["ws://localhost/", "-H", "a b: c"], "illegal field name"),
         (["ws://localhost/", "-H", "Upgrade: c"], "is for the handshake to say"),
-        (["ws://localhost/", "-H", "a: \u20ac"], "codec can't encode"),
+        (["ws://localhost/", "-H", "a: \u20ac"], "'\u20ac' has characters that no field may have."),
         (["ws://localhost/", "-s", "a b"], "subprotocol"),
-        (["ws://localhost/", "--origin", "é"], "codec can't encode"),
+        (["ws://localhost/", "--origin", "é"], "'é' has characters that no field may have."),
         (["ws://localhost/", "--proxy", "ftp://x"], "the scheme has to be http or https"),
         (["ws://localhost/", "--insecure"], "--insecure and --cafile are for wss, and the URL says ws."),
         (["wss://localhost/", "--insecure", "--cafile", "x"], "--insecure trusts any certificate"),

@@ -175,7 +175,9 @@ def _parsed(
             origin=origin.encode("ascii") if origin is not None else b"",
             headers=octets_of(Headers(headers)),
         )
-    except (LocalProtocolError, ValueError) as error:
+    except UnicodeEncodeError as error:
+        raise click.UsageError(f"{error.object!r} has characters that no field may have.") from None
+    except LocalProtocolError as error:
         raise click.UsageError(f"{error}.") from None
     return parsed
 
