@@ -42,18 +42,15 @@ client.EndOfStream  ACCEPTED    CLOSED      CLOSED      GONE
 
 
 @pytest.fixture(scope="module")
-def peer() -> Iterator[Peer]:
+def one_peer() -> Iterator[Peer]:
     with Peer() as peer:
         yield peer
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_left_of_others(request: pytest.FixtureRequest) -> None:
-    if "peer" in request.fixturenames:
-        peer = request.getfixturevalue("peer")
-        for left in (peer.said, peer.requests):
-            while not left.empty():
-                left.get()
+@pytest.fixture
+def peer(one_peer: Peer) -> Peer:
+    one_peer.begin()
+    return one_peer
 
 
 def run(*arguments: str, typed: str | bytes = "", wait: str = "1000") -> Result:

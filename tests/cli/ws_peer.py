@@ -16,11 +16,13 @@ class Peer:
     """``requests`` and ``said``: what each connection asked for, and its messages and its end, in order."""
 
     def __init__(self, ssl: Any = None) -> None:
-        self.requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        self.said: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.requests: queue.SimpleQueue[Request]
+        self.said: queue.SimpleQueue[Any]
+        self.begin()
         self._scheme = "ws" if ssl is None else "wss"
         self._ssl = ssl
-        self._connections: list[ServerConnection] = []
+        #: Where each connection tells: what is still under way when a test ends is not the next one's.
+        self._books: dict[ServerConnection, queue.SimpleQueue[Any]] = {}
         self._started: queue.SimpleQueue[Server] = queue.SimpleQueue()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
@@ -34,6 +36,11 @@ class Peer:
         self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join(PATIENCE)
 
+    def begin(self) -> None:
+        """Forget what was asked for and said before."""
+        self.requests = queue.SimpleQueue()
+        self.said = queue.SimpleQueue()
+
     def url(self, path: str = "/echo", host: str = "localhost") -> str:
         return f"{self._scheme}://{host}:{self.port}{path}"
 
@@ -46,7 +53,7 @@ class Peer:
 
     def push(self, message: str) -> None:
         """Send a message on the latest connection."""
-        asyncio.run_coroutine_threadsafe(self._connections[-1].send(message), self._loop).result(PATIENCE)
+        asyncio.run_coroutine_threadsafe(list(self._books)[-1].send(message), self._loop).result(PATIENCE)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -63,7 +70,7 @@ class Peer:
         ) as server:
             self._started.put(server)
             await self._ended.wait()
-            for connection in self._connections:
+            for connection in self._books:
                 connection.transport.abort()
 
     def _choose(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -77,12 +84,15 @@ class Peer:
         return None
 
     async def _handle(self, connection: ServerConnection) -> None:
-        self._connections.append(connection)
+        self._books[connection] = self.said
         assert connection.request is not None
         with contextlib.suppress(ConnectionClosed):
             await getattr(self, connection.request.path[1:])(connection)
         await connection.wait_closed()
-        self.said.put((connection.close_code, connection.close_reason))
+        self._hear(connection, (connection.close_code, connection.close_reason))
+
+    def _hear(self, connection: ServerConnection, what: Any) -> None:
+        self._books[connection].put(what)
 
     async def echo(self, connection: ServerConnection) -> None:
         """Answer each message with itself, and close when told."""
@@ -90,12 +100,12 @@ class Peer:
             if message in {"bye", b"bye"}:
                 await connection.close()
             else:
-                self.said.put(message)
+                self._hear(connection, message)
                 await connection.send(message)
 
     async def mute(self, connection: ServerConnection) -> None:
         async for message in connection:
-            self.said.put(message)
+            self._hear(connection, message)
 
     async def bye(self, connection: ServerConnection) -> None:
         """Close, without waiting for anything."""
