@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -481,6 +482,36 @@ def test_octets_are_taken_only_as_messages_are(version: str) -> None:
             assert (await ws.receive())["text"] == "8"
             assert ws.exchange.taken == taken * 3
             assert (await ws.receive())["text"] == "9"
+
+    run(main())
+
+
+@each_version
+@pytest.mark.parametrize("early", [False, True])
+def test_small_pieces_that_nobody_takes_are_not_held_one_by_one(version: str, early: bool) -> None:
+    """A peer may cut what its window admits into pieces of two octets, each an object of 35."""
+    if early and version == "1":
+        pytest.skip("in HTTP/1.1 nothing comes before the handshake is answered")
+
+    async def main() -> None:
+        async with opened(version, limits=Limits(message_queue=1)) as ws:
+            if not early:
+                await ws.accept()
+                ws.exchange.client(raw.text("1"))
+            frame = raw.binary(bytes(range(256)) * 200)
+            octets = frame.octets(True)
+            tracemalloc.start()
+            before = tracemalloc.get_traced_memory()[0]
+            for at in range(0, len(octets), 2):
+                ws.exchange.handler.data_received(octets[at : at + 2])
+            held = tracemalloc.get_traced_memory()[0] - before
+            tracemalloc.stop()
+            assert held < 2 * len(octets)
+            if early:
+                await ws.accept()
+            else:
+                await ws.receive()
+            assert (await ws.receive())["bytes"] == frame.payload
 
     run(main())
 

@@ -215,7 +215,7 @@ class WebSocketHandler:
         self._settings: Final = settings
         self._request: Final[Request] = exchange.request
         #: What came before the handshake was answered, over HTTP/2.
-        self._early: Final[list[bytes]] = []
+        self._early: Final = bytearray()
         self._link: _ExchangeLink | None = None
         self._session: WebSocketSession | None = None
         #: The response of an application that denies the WebSocket, until its first content.
@@ -236,7 +236,7 @@ class WebSocketHandler:
 
     def data_received(self, data: bytes) -> None:
         if self._session is None:
-            self._early.append(data)  # no more than what may come before some of it is taken
+            self._early.extend(data)  # no more than what may come before some of it is taken
         elif self._link is not None:
             self._link.received(len(data))
             self._session.data_received(data)
@@ -370,7 +370,8 @@ class WebSocketHandler:
         except Disconnected as error:
             self.connection_lost(str(error))
             raise
-        early, self._early[:] = b"".join(self._early), []
+        early = bytes(self._early)
+        self._early.clear()
         if early:
             link.received(len(early))
             session.data_received(early)

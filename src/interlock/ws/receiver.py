@@ -63,7 +63,7 @@ class Receiver(Output):
         self._most_frames: Final[int] = max(1024, limits.message >> 8) if limits.fragments is None else limits.fragments
         self._most_glitches: Final = limits.glitches
         # -- what was received
-        self._pieces: Final[list[bytes]] = []
+        self._pieces: Final[list[Any]] = []
         self._octets = b""
         self._at = 0
         self._eof = False
@@ -94,7 +94,13 @@ class Receiver(Output):
         if not data:
             self._eof = True
         elif CONNECTING[self._joint] or self._duties[self._joint] & READ:
-            self._pieces.append(data)
+            pieces = self._pieces
+            if len(data) >= _SMALL or not pieces:
+                pieces.append(data)
+            elif type(pieces[-1]) is bytearray and len(pieces[-1]) < _SMALL:
+                pieces[-1] += data
+            else:
+                pieces.append(bytearray(data))
 
     def connection_lost(self) -> None:
         """The byte stream is gone, in whatever way: nothing can be read from it or written to it any more."""
