@@ -11,6 +11,7 @@ from tests.net.virtual_clock import EPOCH, MemoryTransport, VirtualClockLoop
 from interlock.net.asyncio.websocket_connection import ClientConnection, State
 from interlock.net.asyncio.websocket_options import Options
 from interlock.net.asyncio.websocket_server import Handshakes, Server, ServerConnection
+from interlock.net.asyncio.websocket_stream import WebSocketStream
 
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -121,6 +122,7 @@ def test_who_was_refused_and_goes_is_not_waited_for(side: Side) -> None:
     client = side.connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert client.received.startswith(b"HTTP/1.1 426 ")
     client.send(b"more" * 100_000)
+    assert len(client.protocol._received) == 0
     side.loop.advance(1)
     assert client.closed_at is None
     client.send_eof()
@@ -189,6 +191,22 @@ def test_who_has_closed_and_reset_in_the_handshake(side: Side) -> None:
     assert reset.received == b""
     assert said.received.endswith(b"\x88\x02\x03\xe8")
     assert [connection.close_code for connection in side.connections] == [1006, 1000]
+
+
+def test_a_stream_that_broke_is_not_one_that_ended(side: Side) -> None:
+    broken, ended = WebSocketStream(side.loop, 1000), WebSocketStream(side.loop, 1000)
+    transports = [MemoryTransport(side.loop, stream, {}) for stream in (broken, ended)]
+    transports[0].reset_by_peer()
+    transports[1].send(b"last")
+    transports[1].send_eof()
+    side.loop.settle()
+    with pytest.raises(ConnectionResetError, match="reset by peer"):
+        side.loop.run_until_complete(broken.receive_some())
+    with pytest.raises(ConnectionResetError):
+        broken.send_all(b"x")
+    assert side.loop.run_until_complete(ended.receive_some()) == b"last"
+    assert side.loop.run_until_complete(ended.receive_some()) == b""
+    ended.abort()
 
 
 def test_who_does_not_answer_our_close(side: Side) -> None:
