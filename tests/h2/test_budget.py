@@ -7,7 +7,7 @@ import pytest
 from tests.h2 import raw_frames as raw
 from tests.h2.engine import Engine, server
 
-from interlock.h2 import GoAway, Limits, RemoteProtocolError
+from interlock.h2 import GoAway, Limits, RemoteProtocolError, StreamReset
 from interlock.h2.budget import Budget
 
 
@@ -206,6 +206,22 @@ def test_resets_cost_tokens_whatever_little_comes_before_them(content: list[byte
             engine.connection.data_to_send()
             stream += 2
     assert 15 <= stream <= 60
+    assert engine.connection.error_code == raw.ENHANCE_YOUR_CALM
+
+
+def test_trailers_that_are_too_much_cost_tokens() -> None:
+    """Their requests are begun and refused, without end."""
+    engine = few()
+    section = [(f"x-{number}", "v") for number in range(60)]
+    streams = iter(range(1, 1000, 2))
+    with pytest.raises(RemoteProtocolError):
+        for stream in streams:
+            engine.request(stream, *section, end=False)
+            engine.get(raw.headers(stream, raw.block(section)))
+            engine.answer(stream, status=431)
+            engine.connection.data_to_send()
+            engine.connection.queue(StreamReset(stream, raw.CANCEL))
+    assert next(streams) < 60
     assert engine.connection.error_code == raw.ENHANCE_YOUR_CALM
 
 

@@ -3,9 +3,11 @@
 conformance/test_client_role.py holds it to the MUSTs of RFC 9113; test_shutdown.py has GOAWAY.
 """
 
+from typing import Any
+
 import pytest
 from tests.h2 import raw_frames as raw
-from tests.h2.engine import client, server, told
+from tests.h2.engine import Engine, client, server, told
 
 from interlock.h2 import (
     CLIENT,
@@ -51,6 +53,28 @@ def test_an_exchange() -> None:
     assert isinstance(end, EndOfMessage)
     assert list(end.headers) == [(b"x-sum", b"6")]
     assert engine.connection.open_streams == 0
+
+
+@pytest.mark.parametrize("size", [(60, 0), (12, 3000)])
+def test_trailers_that_are_too_much_beside_their_head(size: tuple[int, int]) -> None:  # RFC 9113 §10.5.1
+    """They share its limits, and interim heads do not."""
+    engine = client()
+    stream = engine.ask()
+    engine.sent()
+    section = [(f"x-{number}", "v" * size[1]) for number in range(size[0])]
+    for status in ("103", "200"):
+        assert len(respond(engine, stream, [(":status", status), *section], end=False)) == 1
+    (reset,) = respond(engine, stream, section, end=True)
+    assert isinstance(reset, StreamReset)
+    assert reset.error_code == raw.PROTOCOL_ERROR
+    assert engine.told() == ["RST_STREAM 1"]
+
+
+def respond(engine: Engine, stream: int, section: list[raw.Field], *, end: bool) -> list[Any]:
+    """A field section, in as many frames as it takes."""
+    first, *others = raw.cut(raw.block(section), 16384)
+    parts = [raw.continuation(stream, part, end_headers=part is others[-1]) for part in others]
+    return engine.get(raw.headers(stream, first, end=end, end_headers=not others) + b"".join(parts))
 
 
 def test_the_preface_comes_first() -> None:

@@ -97,6 +97,23 @@ def test_whether_it_ends_is_not_part_of_the_block() -> None:
         assert engine.connection.stream_machines(stream)["remote"] == ("DONE" if end else "BODY")
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_trailers_share_the_limits_of_their_head_each_time(first: bool) -> None:
+    """The head has 167 octets as they are counted, and one field; also where it was seen before as a whole request."""
+    engine = server(limits=Limits(head=300, fields=3))
+    asked(engine, 1, BLOCK, end=first)
+    trailers = [
+        raw.literal("x", "y" * 100),
+        raw.literal("x", "y" * 101),
+        raw.literal("x", "") * 2,
+        raw.literal("x", "") * 3,
+    ]
+    for stream in range(3, 35, 2):
+        asked(engine, stream, BLOCK, end=False)
+        (event,) = engine.get(raw.headers(stream, trailers[stream // 2 % 4]))
+        assert isinstance(event, EndOfMessage if stream // 2 % 2 == 0 else RequestRefused)
+
+
 def test_a_connect_proposes_each_time() -> None:
     engine = server()
     block = raw.block([(":method", "CONNECT"), (":authority", "a:443")])

@@ -603,6 +603,30 @@ def test_content_beyond_the_limit_is_413(side: ServerSide) -> None:
     assert side.records[0].status == 413
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_trailers_that_are_too_much_beside_their_head_are_431_or_end_what_was_begun(
+    side: ServerSide, begun: bool
+) -> None:
+    client = Http2Client(side)
+    number = client.request(*((f"x-{n}", "y") for n in range(60)), method="POST", end=False)
+    (handled,) = side.handled
+    if begun:
+        handled.exchange.send(head(5), Data(b"he"))
+    client.send(number, b"abc")
+    client.h2.send_headers(number, [(f"x-{n}", "y") for n in range(60)], end_stream=True)
+    client.turn()
+    stream = client.streams[number]
+    if begun:
+        assert (stream.status, bytes(stream.content), stream.reset) == (200, b"he", ErrorCodes.CANCEL)
+    else:
+        assert (stream.status, stream.ended, stream.reset) == (431, True, None)
+    assert "end" not in handled.told
+    assert "lost" in handled.told
+    assert side.records[0].status == (200 if begun else 431)
+    assert client.protocol._answered == set()
+    assert client.streams[client.request()].reset is None
+
+
 def test_a_complete_response_is_not_cut_by_too_much_content(side: ServerSide) -> None:
     side.configure(Limits(body=10))
     client = Http2Client(side, settings={SettingCodes.INITIAL_WINDOW_SIZE: 3})

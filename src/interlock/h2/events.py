@@ -139,7 +139,8 @@ class PingAcknowledged(_Ping):
 class RequestRefused(Event):
     """A request that is beyond our limits: answer it with ``status`` on its stream.
 
-    Either no Request event was given for it, or its content has become too long since.  ``reason``: for people.
+    Either no Request event was given for it, or its content has become too long since, or its trailers are too much beside
+    its head.  ``reason``: for people.
     """
 
     __slots__ = ("reason", "status", "stream_id")

@@ -53,14 +53,16 @@ _LONGEST_BLOCK: Final = 1024
 class KnownBlock:
     """A field block that did not change the decoder's table, and the request that it makes while that is so."""
 
-    __slots__ = ("event", "priority", "request", "version")
+    __slots__ = ("event", "octets", "priority", "request", "version")
 
-    def __init__(self, version: int, request: Request, event: int, priority: Priority) -> None:
+    def __init__(self, version: int, request: Request, event: int, priority: Priority, octets: int) -> None:
         self.version: Final = version
         self.request: Final = request
         #: What it is in the tables.
         self.event: Final = event
         self.priority: Final = priority
+        #: Of its field list, where anybody has asked; else -1.
+        self.octets: Final = octets
 
 
 class Receiver(Control):
@@ -312,13 +314,31 @@ class Receiver(Control):
         if not end and not REMOTE_DONE[stream.joint]:
             raise StreamFault(errors.PROTOCOL_ERROR, "trailers that do not end their message (RFC 9113 §8.1)")
         target = self._remote(stream.joint, REMOTE_TRAILERS)
-        if self._decoder.overflow or len(fields) > self.limits.fields:
-            raise StreamFault(errors.PROTOCOL_ERROR, "trailers beyond our limits (RFC 9113 §10.5.1)", 431)
+        if (
+            self._decoder.overflow
+            or len(fields) + stream.head_fields > self.limits.fields
+            or _list_octets(fields) + stream.head_octets > self.limits.head
+        ):
+            self._refuse_trailers(stream, target)
+            return
         trailers = read_trailers(fields, self._decoder.marked)
         if stream.receive.remaining > 0:
             raise StreamFault(errors.PROTOCOL_ERROR, "content that its Content-Length belies (RFC 9113 §8.1.1)")
         stream.joint = target
         self._message_ended(stream, trailers)
+
+    def _refuse_trailers(self, stream: Stream, target: int) -> None:
+        """Have a request answered whose trailers are too much beside its head, if it still can be."""
+        reason = "a head and trailers beyond our limits (RFC 9113 §10.5.1)"
+        if self.is_client or CLOSED[target]:
+            raise StreamFault(errors.PROTOCOL_ERROR, reason)
+        self._spend(1, "requests that have to be refused")
+        stream.joint = target
+        if not stream.discarded:
+            stream.discarded = True
+            self._take(stream, stream.receive.unconsumed)
+            self._events.append(RequestRefused(stream.id, 431, reason))
+        self._message_ended(stream, None)
 
     def _refuse_dependency(self) -> None:
         self._self_dependent = False
@@ -345,7 +365,8 @@ class Receiver(Control):
         known = self._blocks.get(block)
         decoder = self._decoder
         stream = self._new_stream(stream_id, end)
-        if known is not None and known.version == decoder.version:
+        if known is not None and known.version == decoder.version and (end or known.octets >= 0):
+            octets = known.octets
             model = known.request
             request = Request(
                 method=model.method,
@@ -382,10 +403,14 @@ class Receiver(Control):
                 return
             value = request.headers.get(b"priority")
             priority = DEFAULT_PRIORITY if value is None else parse_priority(value)
+            octets = -1 if end else _list_octets(fields)
             if version == decoder.version and len(block) <= _LONGEST_BLOCK:
                 if len(self._blocks) >= _MOST_BLOCKS:
                     self._blocks.clear()
-                self._blocks[block] = KnownBlock(version, request, event, priority)
+                self._blocks[block] = KnownBlock(version, request, event, priority, octets)
+        if not end:
+            stream.head_octets = octets
+            stream.head_fields = len(request.headers)
         if self._self_dependent:
             self._refuse_dependency()
         self._begin_request(stream, request, end, priority)
@@ -457,7 +482,10 @@ class Receiver(Control):
             stream.receive.remaining = length
         stream.joint = target
         self._events.append(head)
-        if end:
+        if not end:
+            stream.head_octets = _list_octets(fields)
+            stream.head_fields = len(head.headers)
+        else:
             self._message_ended(stream, None)
 
     # -- the other frames
@@ -493,6 +521,15 @@ class Receiver(Control):
         self._closed_by_peer = False
         self._their(CONNECTION_CLOSED)
         self._events.append(ConnectionClosed())
+
+
+def _list_octets(fields: list[Any]) -> int:
+    """The octets of a field list (RFC 9113 §6.5.2)."""
+    octets = 32 * len(fields)
+    for field in fields:
+        known: tuple[bytes, bytes] = field
+        octets += len(known[0]) + len(known[1])
+    return octets
 
 
 #: The event that a request is: one more if it ends at once, two more if it is CONNECT.  A CONNECT that ends at once

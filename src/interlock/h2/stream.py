@@ -24,6 +24,8 @@ class Stream:
         "early",
         "ended_by",
         "first",
+        "head_fields",
+        "head_octets",
         "id",
         "incremental",
         "joint",
@@ -54,6 +56,9 @@ class Stream:
         self.ended_by: Headers | None = None
         #: Octets of content that we still owe by our Content-Length; -1 where there is none.
         self.left = -1
+        #: The peer's head, whose limits its trailers share: its fields, and its octets as RFC 9113 §6.5.2 counts them.
+        self.head_fields = 0
+        self.head_octets = 0
         #: Octets of content that have come.
         self.body = 0
         #: Of the request.

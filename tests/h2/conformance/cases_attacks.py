@@ -228,6 +228,39 @@ def trailers_beyond_the_limit(client: Client) -> None:
     client.expect_served(3)
 
 
+def send_section(client: Client, stream: int, fields: list[raw.Field], *, end: bool) -> None:
+    """A field section, in as many frames as it takes."""
+    first, *others = raw.cut(raw.block(fields), 16384)
+    client.send(
+        raw.headers(stream, first, end=end, end_headers=not others),
+        *(raw.continuation(stream, part, end_headers=part is others[-1]) for part in others),
+    )
+
+
+def send_message(client: Client, stream: int, fields: int, octets: int) -> None:
+    """A head with so many fields, whose values have so many octets; content; and trailers with as many."""
+    more = [(f"x-{number}", "v" * octets) for number in range(fields)]
+    send_section(client, stream, client.fields("POST", "/echo", more), end=False)
+    client.send(raw.data(stream, b"abc"))
+    send_section(client, stream, more, end=True)
+
+
+@case("9113 §10.5.1", each={"fields": (60, 1), "octets": (12, 3000)})
+def head_and_trailers_beyond_the_limit(client: Client, size: tuple[int, int]) -> None:
+    """Neither is by itself: they share the limits."""
+    for stream in (1, 3):  # the second head may be known already
+        send_message(client, stream, *size)
+        client.expect_response(stream, status=431)
+    client.expect_served(5)
+
+
+@case("9113 §10.5.1", each={"fields": (49, 1), "octets": (10, 3000)})
+def head_and_trailers_within_the_limit(client: Client, size: tuple[int, int]) -> None:
+    for stream in (1, 3):
+        send_message(client, stream, *size)
+        client.expect_response(stream, content=b"abc")
+
+
 @case("9113 §10.5.1")
 def bombs_without_end(client: Client) -> None:
     """Decoding costs too: requests that have to be refused add up."""
