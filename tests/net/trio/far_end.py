@@ -107,6 +107,10 @@ class Wire:
         #: While this is set, nothing is taken of what is sent.
         self.stuck: trio.Event | None = None
         self.broken = False
+        #: How long it takes until something is taken.
+        self.delay = 0.0
+        #: Whether it was closed as gently as can be.
+        self.gently = False
         #: How long sending takes to stop when it is cancelled, and whether it goes on.
         self.lag = 0.0
         #: How often it was asked for octets.
@@ -117,6 +121,7 @@ class Wire:
         await trio.lowlevel.checkpoint()
         if self.broken:
             raise trio.BrokenResourceError
+        await trio.sleep_until(trio.current_time() + self.delay)
         if self.stuck is not None:
             half = len(data) // 2
             await self.stream.send_all(bytes(data[:half]))
@@ -144,6 +149,7 @@ class Wire:
     async def aclose(self) -> None:
         self.done.append("aclose")
         await self.stream.aclose()
+        self.gently = True
 
     def release(self) -> None:
         """Take what is sent again."""

@@ -9,6 +9,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from interlock.http.errors import LocalProtocolError
 from interlock.http.events import ConnectionClosed as EndOfStream
+from interlock.http.limits import Limits
 from interlock.net.trio import ConnectionClosed, PerMessageDeflate, WebSocketConnection
 from interlock.ws import CLIENT, SERVER, Close, CloseReceived, Message, Ping, Pong
 from interlock.ws.deflate import Agreed, Compressor, Decompressor
@@ -363,6 +364,21 @@ async def test_who_takes_nothing_answers_no_ping(role: Any) -> None:
         assert raised.value.reason is not None
         assert raised.value.reason.code == 1011
         assert trio.current_time() < 50
+
+
+@ROLES
+@on_trio
+async def test_who_takes_a_long_message_slowly_is_alive(role: Any) -> None:
+    async with both(role, ping_interval=20, ping_timeout=10, far_options={"limits": Limits(message=10_000_000)}) as it:
+        it.wire.delay = 8
+        await it.connection.send_message(bytes(1_000_000))
+        assert trio.current_time() > 100
+        await pass_time(9)
+        it.wire.delay = 0
+        heard = await it.far.answer()
+        assert [type(event) for event in heard] == [Message, Ping]
+        assert it.connection.closed is None
+        await finish(it)
 
 
 @ROLES

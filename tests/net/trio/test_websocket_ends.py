@@ -371,6 +371,7 @@ async def test_a_closing_handshake_over_a_stream_that_knows_no_half() -> None:
         it.nursery.start_soon(it.connection.aclose)
         await it.far.answer()
         assert it.wire.done == ["aclose"]
+        assert it.wire.gently
         assert it.closes() == (1000, 1000, 1000)
 
 
@@ -388,6 +389,7 @@ async def test_our_close_is_not_answered(role: Any, owned: bool) -> None:
         await pass_time(0.2)
         assert it.connection._finished.is_set()
         assert it.connection.timed_out
+        assert not it.wire.gently
         assert it.closes() == (3000, None, 3000)
 
 

@@ -432,7 +432,6 @@ class WebSocketConnection(trio.abc.AsyncResource):
             try:
                 event = engine.next_event()
             except RemoteProtocolError:  # the engine has its answer ready
-                self._settle()
                 continue
             if type(event) is CloseReceived:
                 self._theirs_first = not ours_first
@@ -540,7 +539,6 @@ class WebSocketConnection(trio.abc.AsyncResource):
     def _cannot_write(self) -> None:
         """The stream takes nothing more: what has come before that, perhaps their Close, is still read."""
         self._broken = True
-        self._outgoing.clear()
         self._taken.unpark_all()
         self._end_by(_TIMEOUTS.linger)
 
