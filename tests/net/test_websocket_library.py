@@ -13,11 +13,15 @@ from typing import Any
 
 import pytest
 import trustme
+from tests.net.virtual_clock import living
 
 from interlock.net import asyncio as library
 from interlock.net.asyncio import Response, State, connect, serve, unix_connect, unix_serve
+from interlock.net.asyncio.websocket import WebSocketSession
 from interlock.net.asyncio.websocket_client import backoff, process_exception
 from interlock.net.asyncio.websocket_messages import Headers, MultipleValuesError
+from interlock.net.asyncio.websocket_stream import WebSocketStream
+from interlock.ws import Connection as Engine
 from interlock.ws import Step
 
 #: Seconds after which a test that waits is taken to have failed.
@@ -905,6 +909,40 @@ def test_connections_of_ones_own(run: Any) -> None:
             assert await connection.recv() == "hello"
 
     run(main())
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_cancelling_a_client_wherever_it_is(
+    run: Any, contexts: tuple[ssl.SSLContext, ssl.SSLContext], secure: bool
+) -> None:
+    """After any number of turns of the loop; nothing is left of it, and the server goes on."""
+    before = living(WebSocketSession, WebSocketStream, Engine)
+    done = 0
+
+    async def client(target: str, options: dict[str, Any]) -> None:
+        nonlocal done
+        async with connect(target, **options) as connection:
+            await connection.send(["frag", "ment"])
+            assert await connection.recv() == "fragment"
+            await (await connection.ping())
+        done += 1
+
+    async def main() -> None:
+        async with serve(echo, "127.0.0.1", 0, ssl=contexts[0] if secure else None) as server:
+            target = f"{'wss' if secure else 'ws'}://localhost:{port(server)}/"
+            options = {"ssl": contexts[1]} if secure else {}
+            for turns in range(60):
+                task = asyncio.create_task(client(target, options))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            await client(target, options)
+            assert done
+
+    run(main())
+    assert living(WebSocketSession, WebSocketStream, Engine) <= before
 
 
 # -- headers
