@@ -209,6 +209,36 @@ def test_resets_cost_tokens_whatever_little_comes_before_them(content: list[byte
     assert engine.connection.error_code == raw.ENHANCE_YOUR_CALM
 
 
+def test_resets_of_responses_that_have_begun_to_come_are_no_glitches() -> None:
+    """Their requests have had their turn, and the work for them was done."""
+    engine = few()
+    for stream in range(1, 1001, 2):
+        engine.request(stream)
+        engine.answer(stream)
+        engine.data(stream, b"abc")
+        assert "DATA" in " ".join(engine.told())
+        engine.get(raw.rst_stream(stream))
+
+
+@pytest.mark.parametrize("step", ["no window", "not handed out", "a head", "an upload"])
+def test_resets_of_responses_of_which_nothing_has_come_cost_tokens(step: str) -> None:
+    engine = server((raw.INITIAL_WINDOW_SIZE, 0 if step == "no window" else 100), limits=Limits(glitches=10))
+    streams = iter(range(1, 1001, 2))
+    with pytest.raises(RemoteProtocolError):
+        for stream in streams:
+            engine.request(stream, end=step != "an upload")
+            engine.answer(stream)
+            if step in {"no window", "not handed out"}:
+                engine.data(stream, b"abc")
+            if step == "an upload":
+                engine.get(raw.data(stream, bytes(100)))
+            if step != "not handed out":
+                engine.connection.data_to_send()
+            engine.get(raw.rst_stream(stream))
+    assert next(streams) < 60
+    assert engine.connection.error_code == raw.ENHANCE_YOUR_CALM
+
+
 def test_trailers_that_are_too_much_cost_tokens() -> None:
     """Their requests are begun and refused, without end."""
     engine = few()

@@ -118,7 +118,12 @@ class Control(Core):
             self._spend_allowed("resets of closed streams")
             return
         stream.joint = self._remote(stream.joint, REMOTE_RESET)
-        self._spend(1, "resets")
+        if stream.served:
+            # It has waited for its turn among the streams that may be open, and the application has done its work for it,
+            # as for one that takes all: whoever leaves a page of images may do so as often as it is served one.
+            self._spend_allowed("resets")
+        else:
+            self._spend(1, "resets")
         self._output.drop(stream)
         self._close(stream)
         if stream.shown:

@@ -241,6 +241,7 @@ class Output:
             stream.first = behind.popleft() if behind else b""
         self.window -= size
         stream.send -= size
+        stream.served = True
         stream.pending_octets -= size
         scheduler = self.scheduler
         scheduler.sent(stream.id)

@@ -36,6 +36,7 @@ class Stream:
         "receive",
         "released",
         "send",
+        "served",
         "shown",
         "urgency",
     )
@@ -65,6 +66,8 @@ class Stream:
         self.method = b""
         #: Whether the response has no content whatever its fields say (RFC 9110 §6.4.1).
         self.no_content = False
+        #: Whether content of ours has been handed out on it.
+        self.served = False
         #: Whether the caller has been told of the stream.
         self.shown = False
         #: Whether it counts against the peer's limit of streams.

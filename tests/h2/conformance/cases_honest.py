@@ -84,6 +84,24 @@ def a_page_is_left_for_another(client: Client) -> None:
         client.expect_served(401 + 2 * number)
 
 
+@case("9113 §10.5")
+def pages_of_images_are_cancelled_one_after_another(client: Client) -> None:
+    """A user who looks at the begin of each page, and goes on at once."""
+    client.change_settings((raw.INITIAL_WINDOW_SIZE, 1000))
+    for first in range(1, 1200, 200):
+        streams = range(first, first + 200, 2)
+        client.send(raw.window_update(0, 2**20))
+        client.send(*(raw.headers(stream, raw.block(client.fields(path="/large"))) for stream in streams))
+        for stream in streams:
+            while stream not in client.streams or not (
+                client.streams[stream].content or client.streams[stream].reset == raw.REFUSED_STREAM
+            ):
+                client.read_frame("an image")
+        client.send(*(raw.rst_stream(stream) for stream in streams if client.streams[stream].content))
+        client.expect_alive()
+    client.expect_served(1201)
+
+
 @case("9113 §10.5", server=False)
 def a_page_of_images_is_cancelled_now_and_then(client: Client) -> None:
     client.change_settings((raw.INITIAL_WINDOW_SIZE, 1000))
