@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.ws import raw
 from tests.ws.cases.compression import AGREED, RSV1, Compression
@@ -242,6 +242,9 @@ awkward = st.lists(
 
 @settings(max_examples=300)
 @given(roles, awkward, st.booleans(), st.booleans())
+@example(role=CLIENT, octets=b"\xed\xa0", fragmented=False, compress=False)
+@example(role=SERVER, octets=b"\xed\xbf\xbf", fragmented=True, compress=False)
+@example(role=SERVER, octets=b"\xed\x9f\xbf\xf4\x90", fragmented=False, compress=True)
 def test_text_is_refused_with_its_first_wrong_octet(role: Any, octets: bytes, fragmented: bool, compress: bool) -> None:
     """Before the frame is complete, where it is one frame; compressed, as soon as it can be known."""
     octets = "κ".encode() + octets

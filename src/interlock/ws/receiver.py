@@ -258,6 +258,9 @@ class Receiver(Output):
                 text = decoder.decode(chunk, last)
             except UnicodeDecodeError:
                 raise LocalProtocolError("text that is not UTF-8 (RFC 6455 §8.1)", INVALID_DATA) from None
+            if not last and decoder.getstate()[0][:1] == b"\xed" and decoder.getstate()[0][1:] >= b"\xa0":
+                # Two octets of a surrogate, for whose third Python waits.
+                raise LocalProtocolError("text that is not UTF-8 (RFC 6455 §8.1)", INVALID_DATA)
             if last:
                 self._decoder = None
             if self._as_fragments:
