@@ -168,36 +168,25 @@ class WebSocketStream:
     async def close(self, linger: float) -> None:
         """Close the transport, behind what was sent; what comes for so many seconds is dropped (RFC 9112 §9.6).
 
-        If it is cancelled, the transport is aborted.
+        Whoever has called :meth:`close` has to call :meth:`abort` then, also where this was cancelled.
         """
         transport = self.transport
         if transport is None:
             return
         self._dropping = True
-        try:
-            if not self._ended and linger and half_close(transport):
-                if not transport.is_reading():
-                    transport.resume_reading()
-                await self._end_within(linger)
-            if not self._lost:
-                transport.close()
-                await self._loss_within(linger)
-        finally:
-            if not self._lost:
-                transport.abort()
+        if not self._ended and linger and half_close(transport):
+            if not transport.is_reading():
+                transport.resume_reading()
+            await self._within(linger, lambda: self._ended)
+        if not self._lost:
+            transport.close()
+            await self._within(linger, lambda: self._lost)
 
-    async def _end_within(self, seconds: float) -> None:
+    async def _within(self, seconds: float, over: Callable[[], bool]) -> None:
+        """Wait until it is over, or so many seconds are."""
         try:
             async with asyncio.timeout(seconds):
-                while not self._ended:
-                    await self._wait()
-        except TimeoutError:
-            pass
-
-    async def _loss_within(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                while not self._lost:
+                while not over():
                     await self._wait()
         except TimeoutError:
             pass
