@@ -343,6 +343,13 @@ async def test_who_does_not_answer_our_close() -> None:
         assert trio.current_time() - begun == pytest.approx(7, abs=0.1)
         assert connection.closed is not None
         assert connection.closed.code == 1000
+        # An error of the block stands behind that.
+        error = ValueError("mine")
+        with pytest.raises(DisconnectionTimeout) as raised:
+            async with open_websocket(HOST, server.port, "/", use_ssl=False, disconnect_timeout=7) as connection:
+                await connection.send_message("blocks the server's reader")
+                raise error
+        assert raised.value.__context__ is error
 
 
 # -- what the block raises

@@ -221,8 +221,6 @@ async def _next_event(stream: trio.abc.Stream, http: h1.Connection, receive_size
 
 def _hand_over(http: h1.Connection, engine: Connection) -> None:
     """What was received behind the handshake is WebSocket's."""
-    octets, ended = http.trailing_data
+    octets, _ = http.trailing_data
     if octets:
         engine.receive_data(octets)
-    if ended:
-        engine.receive_data(b"")
