@@ -147,6 +147,7 @@ def test_a_connection_from_its_beginning_to_its_end(run: Any) -> None:
             assert connection.local_close is not None
             assert connection.remote_close is not None
         assert not server.is_serving()
+        assert not server._connections
         served, state, request, response = seen
         assert state is State.OPEN
         assert served.state is State.CLOSED
@@ -769,7 +770,7 @@ def test_a_handler_that_fails_is_logged_once(run: Any, caplog: pytest.LogCapture
 
 def test_closing_a_server(run: Any) -> None:
     async def main() -> None:
-        server = await serve(echo, "127.0.0.1", 0)
+        server = await serve(echo, "127.0.0.1", 0, open_timeout=None)
         connection = await connect(url(server))
         await connection.send("x")
         await connection.recv()
