@@ -86,6 +86,10 @@ class Receiver(Output):
         # pings and pongs that they may still send for nothing
         self._glitches = float(limits.glitches)
         self._refilled = 0.0
+        #: Whether what would end the connection is held back, and whether it is.
+        self.patient = False
+        self.holding = False
+        self._fault: LocalProtocolError | None = None
 
     # -- receiving
 
@@ -114,11 +118,19 @@ class Receiver(Output):
         Raises :class:`RemoteProtocolError` once, where the other end has broken the protocol: its hint is the status
         code of our Close.  What comes after that is not read.  After the end of the byte stream the event is
         :class:`ConnectionClosed`, once.
+
+        As long as ``patient`` is set, what would end the connection, the other end's Close or its fault, is held back:
+        then ``holding`` is True, and there is no event behind it.  So a driver can have messages answered first that
+        came with it.
         """
         if self._pieces:
             self._join()
+        self.holding = False
         try:
+            fault = self._fault
             while self._duties[self._joint] & READ:
+                if fault is not None:
+                    raise fault
                 if self._in_frame:
                     event = self._read_payload()
                 elif self._at < len(self._octets):
@@ -134,13 +146,18 @@ class Receiver(Output):
                 if not CONNECTING[self._joint] and self.remote_close is None:
                     self._drop()
         except LocalProtocolError as error:
+            if self.patient:
+                self._fault = error
+                self.holding = True
+                return NEED_DATA
+            self._fault = None
             self._drop()
             self._fail(error.error_status_hint, str(error))
             raise remote(error) from error
         if self._at:  # who waits for long keeps no more than the beginning of a frame
             self._octets = self._octets[self._at :]
             self._at = 0
-        if self._eof and not self._eof_given:
+        if self._eof and not self._eof_given and not self.holding:
             self._eof_given = True
             if TABLE[self._joint * N + self._theirs + END_OF_STREAM] >= 0:
                 self._step(self._theirs + END_OF_STREAM)
@@ -174,6 +191,9 @@ class Receiver(Output):
         if opcode >= CLOSE_FRAME:
             end = begin + length
             if end > len(octets):
+                return NEED_DATA
+            if opcode == CLOSE_FRAME and self.patient:
+                self.holding = True
                 return NEED_DATA
             self._at = end
             payload = octets[begin:end]

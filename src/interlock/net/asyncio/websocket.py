@@ -13,6 +13,7 @@ from interlock.http.errors import RemoteProtocolError
 from interlock.http.limits import Limits, Timeouts
 from interlock.http.sentinels import NEED_DATA
 from interlock.net import deadlines
+from interlock.net.asyncio.waiters import forget, wake
 from interlock.net.asyncio.websocket_errors import ConnectionClosed, closed
 from interlock.net.asyncio.websocket_link import Link
 from interlock.net.deadlines import NEVER, Wait
@@ -48,6 +49,7 @@ class WebSocketSession:
         "_closing_at",
         "_closing_unsent",
         "_enders",
+        "_ending",
         "_engine",
         "_fragmenting",
         "_inbox",
@@ -93,6 +95,8 @@ class WebSocketSession:
         self._whole = 0
         #: Whether the application has so much to take that the engine is not asked for more.
         self._blocked = False
+        #: Whether the application is given time before the connection ends.
+        self._ending = False
         self._read_paused = False
         # -- who waits: for something to receive, for a turn to send, for the end
         self._receivers: Final[list[asyncio.Future[None]]] = []
@@ -196,8 +200,8 @@ class WebSocketSession:
         self._lost = True
         engine = self._engine
         engine.now = self._loop.time()
-        if self._blocked:
-            self._blocked = False
+        if self._blocked or engine.holding:
+            self._blocked = engine.patient = False
             self._take_events()
         engine.connection_lost()
         engine.next_actions()
@@ -210,9 +214,9 @@ class WebSocketSession:
             if not waiter.done():
                 waiter.set_exception(self.closed_error())
                 waiter.exception()  # it may be that nobody asks for it
-        _wake(self._receivers)
-        _wake(self._senders)
-        _wake(self._enders)
+        wake(self._receivers)
+        wake(self._senders)
+        wake(self._enders)
 
     def pause_writing(self) -> None:
         """More than the high-water mark waits to be sent."""
@@ -231,7 +235,7 @@ class WebSocketSession:
             if self._write_wait.what == deadlines.WRITE:
                 self._write_wait.end()
             self._pings.hold(self._read_paused, self._loop.time())
-            _wake(self._senders)
+            wake(self._senders)
             self._settle()
             self._arm()
 
@@ -285,7 +289,7 @@ class WebSocketSession:
         try:
             await waiter
         finally:
-            _forget(self._receivers, waiter)
+            forget(self._receivers, waiter)
 
     def _unblock(self) -> None:
         """Ask for more when there is little left to take."""
@@ -315,6 +319,12 @@ class WebSocketSession:
                 self._inbox.add(event, closing=not engine.writable)
                 if engine.writable and not self._lost and (self._whole == 0 or self._inbox.complete):
                     self._blocked = self._inbox.full
+                if self._receivers and not self._lost:
+                    engine.patient = True
+            elif kind is Ping:
+                octets = b"" if self._write_paused or self._lost else engine.data_to_send()
+                if octets:
+                    self._link.write(octets)  # each of them is answered, as long as the peer takes the answers
             elif kind is Pong:
                 for waiter, latency in self._pings.answered(event.payload, engine.now):
                     if not waiter.done():
@@ -322,6 +332,18 @@ class WebSocketSession:
                 self._arm()
             elif kind is CloseReceived:
                 self.rcvd_then_sent = not ours_first
+        if engine.patient and not self._ending:
+            if engine.holding:  # who has waited for a message can answer it before its connection ends
+                self._ending = True
+                self._loop.call_soon(self._loop.call_soon, self._let_end)
+            else:
+                engine.patient = False
+
+    def _let_end(self) -> None:
+        self._ending = self._engine.patient = False
+        if not self._lost:
+            self._take_events()
+            self._settle()
 
     # -- sending
 
@@ -377,7 +399,7 @@ class WebSocketSession:
             try:
                 await waiter
             finally:
-                _forget(self._senders, waiter)
+                forget(self._senders, waiter)
         while not engine.writable:
             if not engine.readable:
                 raise self.closed_error()
@@ -411,7 +433,7 @@ class WebSocketSession:
         finally:
             if begun:
                 self._fragmenting = False
-                _wake(self._senders)
+                wake(self._senders)
 
     # -- ends
 
@@ -452,7 +474,7 @@ class WebSocketSession:
             try:
                 await waiter
             finally:
-                _forget(self._enders, waiter)
+                forget(self._enders, waiter)
 
     async def _wait_for_end(self) -> None:
         """Return when nothing can be received any more: theirs is the Close that is waited for."""
@@ -461,7 +483,7 @@ class WebSocketSession:
         try:
             await waiter
         finally:
-            _forget(self._senders, waiter)
+            forget(self._senders, waiter)
 
     def _settle(self) -> None:
         """Write what the engine has to say, do what it wants done, and tell those who wait."""
@@ -490,7 +512,7 @@ class WebSocketSession:
             self._pings.hold(self._read_paused or self._write_paused, self._loop.time())
             self._arm()
         if self._receivers and (self._inbox or not engine.readable):
-            _wake(self._receivers)
+            wake(self._receivers)
 
     def _obey(self) -> None:
         """Do what the engine wants done beside writing."""
@@ -508,7 +530,7 @@ class WebSocketSession:
                 self._link.close()
         self._pings.stop()
         if not self._lost:
-            _wake(self._senders)
+            wake(self._senders)
             self._arm()
 
     # -- deadlines
@@ -573,17 +595,3 @@ class _Each:
         for fragment in self._iterator:
             return fragment
         raise StopAsyncIteration
-
-
-def _wake(waiters: "list[asyncio.Future[None]]") -> None:
-    """Have all of them look again."""
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_result(None)
-    waiters.clear()
-
-
-def _forget(waiters: "list[asyncio.Future[None]]", waiter: "asyncio.Future[None]") -> None:
-    """This one does not wait any more, be it that it was woken or that it was cancelled."""
-    if waiter in waiters:
-        waiters.remove(waiter)
