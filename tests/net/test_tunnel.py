@@ -132,6 +132,16 @@ def test_who_ends_its_side_instead_of_a_close_is_not_waited_for(side: TunnelSide
     assert peer.over
 
 
+def test_who_never_closes_its_side(side: TunnelSide) -> None:
+    peer = side.open("1")
+    peer.send(raw.close(1000))
+    assert peer.ended
+    side.pass_time(4)
+    assert not peer.over
+    side.pass_time(2)
+    assert peer.over
+
+
 @each_version
 def test_who_never_closes_its_side_is_cut_off(side: TunnelSide, version: str) -> None:
     """Also who takes our last octets only after our side was closed."""
@@ -204,6 +214,7 @@ def test_with_tls_there_is_no_half(side: TunnelSide) -> None:
     assert peer.over
     assert side.app.messages == ["x"]
     assert side.app.ends == [(1000, ""), (1006, "")]
+    assert [record.error for record in side.records] == ["", ""]
 
 
 def test_with_tls_who_is_still_sending_gets_to_read_our_close(side: TunnelSide) -> None:
@@ -643,6 +654,7 @@ def test_cut(side: TunnelSide, version: str) -> None:
     assert len(side.registry) == 0
     assert side.app.ends == [(1006, "")]
     assert peer.over
+    assert side.records[0].error
 
 
 @each_version

@@ -695,7 +695,7 @@ def test_the_client_answers_no_ping(version: str) -> None:
 
 
 @each_version
-def test_gone_before_the_answer(version: str) -> None:
+def test_gone_before_the_answer(version: str, complaints: list[str]) -> None:
     async def main() -> None:
         for go in (TunnelExchange.lose, TunnelExchange.client_ends if version == "2" else _half_close):
             async with opened(version) as ws:
@@ -708,6 +708,7 @@ def test_gone_before_the_answer(version: str) -> None:
                 assert ws.exchange.events == []
 
     run(main())
+    assert complaints == []
 
 
 def _half_close(exchange: TunnelExchange) -> None:
