@@ -124,6 +124,7 @@ ROWS_OF_HTTP_2: dict[str, tuple[str | None, ...]] = {
         f"{ATTACKS}::bombs_without_end",
         f"{ATTACKS}::head_beyond_the_limit",
         f"{ATTACKS}::trailers_beyond_the_limit",
+        f"{ATTACKS}::head_and_trailers_beyond_the_limit",
         f"{ATTACKS}::hpack_error_behind_the_limit",
         f"{BLOCKS}::field_block_that_does_not_decode",
         f"{BLOCKS}::table_size_update_beyond_what_we_allow",
@@ -148,6 +149,7 @@ ROWS_OF_HTTP_2: dict[str, tuple[str | None, ...]] = {
         None,
         f"{HONEST}::a_page_of_images_is_cancelled",
         f"{HONEST}::a_page_of_images_is_cancelled_now_and_then",
+        f"{HONEST}::pages_of_images_are_cancelled_one_after_another",
         f"{HONEST}::twenty_thousand_requests",
     ),
     "MadeYouReset": (
