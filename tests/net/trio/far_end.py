@@ -224,12 +224,12 @@ async def both(
 
 
 async def cancelled_at(step: int, call: Callable[[], Awaitable[Any]]) -> tuple[bool, Any]:
-    """Cancel ``call`` just before the task takes its step of that number.  Returns whether it was, and what it gave."""
+    """Cancel ``call`` in its wait of that number; 0 is before it.  Returns whether it was cancelled, and what it gave."""
 
     class Cancel(trio.abc.Instrument):
         steps = 0
 
-        def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        def after_task_step(self, task: trio.lowlevel.Task) -> None:
             if task is mine:
                 self.steps += 1
                 if self.steps == step:

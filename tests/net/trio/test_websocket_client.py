@@ -443,7 +443,7 @@ async def test_all_of_it_may_be_cancelled_at_any_step() -> None:
             assert cancelled == (result is None)
             await wait_all_tasks_blocked()
             step += 1
-        assert step > 9
+        assert step > 8
         task = trio.lowlevel.current_task()
         # Only the server is left: its listener, and no connection.
         assert [type(nursery) for nursery in task.child_nurseries] == [trio.Nursery]

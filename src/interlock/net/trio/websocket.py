@@ -209,13 +209,16 @@ class WebSocketConnection(trio.abc.AsyncResource):
         then, is dropped.  Raises :class:`ConnectionClosed` after the last.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
+        waited = False
         while not self._messages:
             if self._dropping or not self._engine.readable:
                 raise ConnectionClosed(self.closed)
             await self._arrived.park()
+            waited = True
         message = self._messages.popleft()
         self._taken.unpark_all()
-        await trio.lowlevel.cancel_shielded_checkpoint()
+        if not waited:  # others have had no turn
+            await trio.lowlevel.cancel_shielded_checkpoint()
         return message
 
     def __aiter__(self) -> "WebSocketConnection":
@@ -256,10 +259,12 @@ class WebSocketConnection(trio.abc.AsyncResource):
         answer = _Answer()
         self._pinging.add(payload)
         try:
-            async with self._turn:
-                await self._ready()
+            await self._take_turn()
+            try:
                 self._pings.sent(payload, trio.current_time(), answer)
                 await self._write(event)
+            finally:
+                self._turn.release()
             await answer.event.wait()
         finally:
             self._pinging.discard(payload)
@@ -271,16 +276,27 @@ class WebSocketConnection(trio.abc.AsyncResource):
         await self._send(Pong(payload or b""))
 
     async def _send(self, event: Message | Ping | Pong | Close) -> None:
-        async with self._turn:
-            await self._ready()
+        await self._take_turn()
+        try:
             await self._write(event)
+        finally:
+            self._turn.release()
 
-    async def _ready(self) -> None:
+    async def _take_turn(self) -> None:
         """Wait until all is written that was given to the writer: so no more than one message ever waits there."""
-        while self._written < self._given and not self._writer_done.is_set():
-            await self._progress.park()
-        if not self._engine.writable or self.closed is not None:
-            raise ConnectionClosed(self.closed)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            self._turn.acquire_nowait()
+        except trio.WouldBlock:
+            await self._turn.acquire()
+        try:
+            while self._written < self._given and not self._writer_done.is_set():
+                await self._progress.park()
+            if not self._engine.writable or self.closed is not None:
+                raise ConnectionClosed(self.closed)
+        except BaseException:
+            self._turn.release()
+            raise
 
     async def _write(self, event: Message | Ping | Pong | Close) -> None:
         """Give ``event`` to the writer, whatever happens then, and wait until it is written."""
@@ -522,7 +538,10 @@ class WebSocketConnection(trio.abc.AsyncResource):
 
     async def _send_piece(self, piece: bytes | memoryview) -> None:
         timeout = self._settings.write_timeout
-        with trio.move_on_after(math.inf if timeout is None else timeout) as scope:
+        if timeout is None:
+            await self._stream.send_all(piece)
+            return
+        with trio.move_on_after(timeout) as scope:
             await self._stream.send_all(piece)
         if scope.cancelled_caught:
             raise trio.BrokenResourceError("the other end takes too little of what is sent")
