@@ -106,6 +106,21 @@ async def test_an_address_and_a_url() -> None:
 
 
 @on_trio
+async def test_an_address_of_ipv6() -> None:
+    try:
+        (listener,) = await trio.open_tcp_listeners(0, host="::1")
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    server = trio_websocket.WebSocketServer(echo, [listener])
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.run)
+        async with open_websocket("::1", server.port, "/", use_ssl=False) as connection:
+            assert isinstance(connection.remote, Endpoint)
+            assert connection.remote.url == f"ws://[::1]:{server.port}"
+        nursery.cancel_scope.cancel()
+
+
+@on_trio
 async def test_what_host_says() -> None:
     hosts: list[str] = []
 
@@ -327,6 +342,7 @@ async def test_who_rejects() -> None:
                 pass
     assert (raised.value.status_code, raised.value.body) == (401, b"who?")
     assert (b"www-authenticate", b"Basic") in raised.value.headers
+    assert (b"connection", b"close") in raised.value.headers
 
 
 @on_trio
@@ -413,16 +429,37 @@ async def test_errors_of_the_tasks(own: ValueError | None) -> None:
                 try:
                     await trio.sleep_forever()
                 except trio.Cancelled:
-                    if own is not None:
-                        raise own from None
-                    raise
+                    if own is None:
+                        raise
+                    try:
+                        raise KeyError
+                    except KeyError:
+                        raise own  # noqa: B904 - what stands behind it is what is tested
         if own is None:
             assert type(raised.value) is ZeroDivisionError
         else:
             assert raised.value is own
             behind = own.__context__
             assert isinstance(behind, BaseExceptionGroup)
-            assert [type(error) for error in behind.exceptions] == [ZeroDivisionError]
+            assert [type(error) for error in behind.exceptions] == [ZeroDivisionError, KeyError]
+
+
+@on_trio
+async def test_errors_of_the_tasks_while_we_close() -> None:
+    class Failing(WebSocketConnection):
+        async def _handle_ping_event(self, event: Ping) -> None:
+            await trio.sleep_until(trio.current_time() + 1)
+            raise ZeroDivisionError
+
+    async def handler(request: WebSocketRequest) -> None:
+        await (await request.accept()).ping()
+
+    async with served(handler) as server:
+        with pytest.raises(ZeroDivisionError):
+            async with open_websocket(HOST, server.port, "/", use_ssl=False) as connection:
+                connection.__class__ = Failing
+                connection._handlers[Ping] = connection._handle_ping_event
+                await wait_all_tasks_blocked()
 
 
 @on_trio

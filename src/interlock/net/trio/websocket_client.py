@@ -275,7 +275,6 @@ async def _shake_hands(
         )
         response = await request_opening(stream, engine, request, settings.receive_buffer_size)
     except BaseException:
-        engine.connection_lost()
         if owned:
             await trio.aclose_forcefully(stream)
         raise
