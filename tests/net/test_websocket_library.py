@@ -380,6 +380,28 @@ def test_what_is_no_answer(run: Any, answer: bytes, error: Any) -> None:
     run(main())
 
 
+def test_a_rejection_that_does_not_end(run: Any) -> None:
+    async def main() -> None:
+        async with answering(b"HTTP/1.1 500 \r\n\r\n" + bytes(100_000), close=False) as (host, _):
+            with pytest.raises(library.InvalidStatus):
+                await connect(f"ws://{host}")
+
+    run(main())
+
+
+def test_reconnecting_closes_the_last_connection(run: Any) -> None:
+    async def main() -> None:
+        made: list[library.ClientConnection] = []
+        async with serve(echo, "127.0.0.1", 0) as server:
+            async for connection in connect(url(server)):
+                assert [last.state for last in made] == [State.CLOSED] * len(made)
+                made.append(connection)
+                if len(made) == 3:
+                    break
+
+    run(main())
+
+
 def test_a_server_that_does_not_answer(run: Any) -> None:
     async def main() -> None:
         async with answering(b"HTTP/1.1 101 ", close=False) as (host, _):
