@@ -37,6 +37,9 @@ _INTERNAL_ERROR: Final = 1011
 #: The codes of a Close that says that all is well; 1005 is a Close without a code.
 _OK: Final = (1000, 1001, 1005)
 
+#: Turns until who was woken has had its own, and the writer its own after that; the order within one is anybody's.
+_TURNS: Final = 4
+
 _TIMEOUTS: Final = Timeouts()
 
 
@@ -455,7 +458,11 @@ class WebSocketConnection(trio.abc.AsyncResource):
             handler = self._handlers.get(type(event))
             if handler is not None:
                 await handler(event)
+            elif engine.holding:  # who has waited for a message can answer it before its connection ends
+                await self._let_others_go_on()
+                engine.patient = False
             elif event is NEED_DATA:
+                engine.patient = False
                 if self._reading.cancel_called:
                     return
                 if self._broken and len(self._messages) > self._settings.message_queue_size:
@@ -473,7 +480,8 @@ class WebSocketConnection(trio.abc.AsyncResource):
         if self._dropping:
             return
         self._messages.append(event.data)
-        self._arrived.unpark()
+        if self._arrived.unpark():
+            self._engine.patient = True
         if len(self._messages) > self._settings.message_queue_size:
             self._pings.hold(True, trio.current_time())
             while len(self._messages) > self._settings.message_queue_size and not self._broken:
@@ -481,7 +489,13 @@ class WebSocketConnection(trio.abc.AsyncResource):
             self._pings.hold(False, trio.current_time())
 
     async def _handle_ping_event(self, event: Ping) -> None:
-        """The engine has answered it, with the latest of those that wait, and the writer was told."""
+        """The engine has answered it, and the writer was told: each is answered, as long as that can write."""
+        await self._let_others_go_on()
+
+    async def _let_others_go_on(self) -> None:
+        """Give who was woken a turn to say something, and the writer one to take it."""
+        for _ in range(_TURNS):
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _handle_pong_event(self, event: Pong) -> None:
         for answer, _ in self._pings.answered(event.payload, trio.current_time()):
