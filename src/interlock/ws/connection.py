@@ -230,6 +230,8 @@ class Connection(Receiver):
         """
         if isinstance(event, Message):
             self._queue_message(event)
+            if len(self._out) == 1:
+                return self._out.pop()
         elif isinstance(event, Ping):
             self._step(self._ours + PING)
             self._flush_pong()

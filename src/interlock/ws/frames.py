@@ -28,6 +28,21 @@ TOO_BIG: Final = 1009
 INCOMPLETE: Final = (-1, 0)
 
 
+def _fault(first: int) -> str:
+    """What is wrong with the first octet of a frame, or ""."""
+    opcode = first & 0x0F
+    if first & 0x30:
+        return "RSV2 or RSV3 without an extension that defines it (RFC 6455 §5.2)"
+    if opcode > PONG or BINARY < opcode < CLOSE:
+        return f"reserved opcode {opcode} (RFC 6455 §5.2)"
+    if opcode >= CLOSE and first & (FIN | RSV1) != FIN:
+        return "a control frame that is fragmented or has RSV1 (RFC 6455 §5.5)"
+    return ""
+
+
+_FAULTS: Final = [_fault(first) for first in range(0x100)]
+
+
 def read_frame_head(octets: bytes, at: int, client: bool) -> tuple[int, int]:
     """The head of the frame at ``octets[at]``: how many octets it has, its masking key included, and of its payload.
 
@@ -38,13 +53,8 @@ def read_frame_head(octets: bytes, at: int, client: bool) -> tuple[int, int]:
     if have < 1:
         return INCOMPLETE
     first = octets[at]
-    opcode = first & 0x0F
-    if first & 0x30:
-        raise LocalProtocolError("RSV2 or RSV3 without an extension that defines it (RFC 6455 §5.2)", PROTOCOL_ERROR)
-    if opcode > PONG or BINARY < opcode < CLOSE:
-        raise LocalProtocolError(f"reserved opcode {opcode} (RFC 6455 §5.2)", PROTOCOL_ERROR)
-    if opcode >= CLOSE and first & (FIN | RSV1) != FIN:
-        raise LocalProtocolError("a control frame that is fragmented or has RSV1 (RFC 6455 §5.5)", PROTOCOL_ERROR)
+    if _FAULTS[first]:
+        raise LocalProtocolError(_FAULTS[first], PROTOCOL_ERROR)
     if have < 2:
         return INCOMPLETE
     second = octets[at + 1]
@@ -54,7 +64,7 @@ def read_frame_head(octets: bytes, at: int, client: bool) -> tuple[int, int]:
     length = second & 0x7F
     size = 6 if client else 2
     if length > 125:
-        if opcode >= CLOSE:
+        if first & 0x0F >= CLOSE:
             raise LocalProtocolError("a control frame of more than 125 octets (RFC 6455 §5.5)", PROTOCOL_ERROR)
         extended = 2 if length == 126 else 8
         size += extended

@@ -12,15 +12,19 @@ __all__ = ["MaskKeys", "masked"]
 
 #: Interpreted, so many octets at once are one integer: more than fit the processor's caches take longer.
 _BLOCK: Final = 16384
+#: Compiled, so many octets are masked before they are joined: memory that is used again need not be asked for.
+_PAGE: Final = 65536
 #: Octets of keys that are drawn at once.
 _DRAWN: Final = 256
 
 
 def masked(octets: bytes, key: bytes) -> bytes:
     """``octets``, masked or unmasked with the four octets of ``key``, of which the first is for the first octet."""
-    if COMPILED:
-        return _masked_loop(octets, key)
     size = len(octets)
+    if COMPILED:
+        if size <= _PAGE:
+            return _masked_loop(octets, key, 0, size)
+        return b"".join([_masked_loop(octets, key, at, min(at + _PAGE, size)) for at in range(0, size, _PAGE)])
     if size <= _BLOCK:
         repeated = (key * (size + 3 >> 2))[:size]
         return (int.from_bytes(octets, "little") ^ int.from_bytes(repeated, "little")).to_bytes(size, "little")
@@ -35,16 +39,15 @@ def masked(octets: bytes, key: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _masked_loop(octets: bytes, key: bytes) -> bytes:
+def _masked_loop(octets: bytes, key: bytes, begin: i64, end: i64) -> bytes:
     out = BytesWriter()
     word: i64 = i64(read_i32_le(key, 0)) & 0xFFFFFFFF
     word |= word << 32
-    size: i64 = len(octets)
-    at: i64 = 0
-    while at + 8 <= size:
+    at = begin
+    while at + 8 <= end:
         write_i64_le(out, read_i64_le(octets, at) ^ word)
         at += 8
-    while at < size:
+    while at < end:
         out.append(octets[at] ^ key[at & 3])
         at += 1
     return out.getvalue()

@@ -177,10 +177,13 @@ class Output:
         text = isinstance(data, str)
         payload: bytes = utf8(data) if text else data if type(data) is bytes else bytes(memoryview(data))
         final = event.final
-        within = self._our_within[self._joint]
+        joint = self._joint
+        within = self._our_within[joint]
         if within and text != self._sending_text:
             raise LocalProtocolError("a fragment of text and one of binary in one message (RFC 6455 §5.4)")
-        self._step(self._ours + ((FINISH if final else CONTINUE) if within else (MESSAGE if final else BEGIN)))
+        step = self._ours + ((FINISH if final else CONTINUE) if within else (MESSAGE if final else BEGIN))
+        if TABLE[joint * N + step] != joint:
+            self._step(step)
         first = CONTINUATION if within else TEXT if text else BINARY
         if not within:
             self._sending_text = text
@@ -194,7 +197,7 @@ class Output:
             payload = deflater.compress(payload, final)
         if self._pong is not None:
             self._flush_pong()
-        self._out.append(self._frame(first | FIN if final else first, payload))
+        self._out.append(frame(first | FIN if final else first, payload, self._keys.next() if self._client else b""))
 
     def _queue_close(self, event: Close) -> None:
         self._flush_pong()

@@ -99,7 +99,9 @@ class Receiver(Output):
             self._eof = True
         elif CONNECTING[self._joint] or self._duties[self._joint] & READ:
             pieces = self._pieces
-            if len(data) >= _SMALL or not pieces:
+            if not pieces and not self._octets and type(data) is bytes:
+                self._octets = data
+            elif len(data) >= _SMALL or not pieces:
                 pieces.append(data)
             elif type(pieces[-1]) is bytearray and len(pieces[-1]) < _SMALL:
                 pieces[-1] += data
@@ -199,17 +201,28 @@ class Receiver(Output):
             payload = octets[begin:end]
             return self._control(opcode, payload if self._client else masked(payload, octets[begin - 4 : begin]))
         final = first >= FIN
-        within = self._their_within[self._joint]
         if opcode == CONTINUATION:
             self._step_theirs(FINISH if final else CONTINUE, "a continuation frame where no message was begun")
             if first & RSV1:
                 raise LocalProtocolError("RSV1 in a continuation frame (RFC 7692 §6.1)", PROTOCOL_ERROR)
         else:
-            self._step_theirs(MESSAGE if final else BEGIN, "a message begins in the midst of another")
-            if first & RSV1 and self._inflater is None:
-                raise LocalProtocolError("RSV1 without permessage-deflate (RFC 6455 §5.2)", PROTOCOL_ERROR)
-            self._text = opcode == TEXT
+            joint = self._joint
+            step = MESSAGE if final else BEGIN
+            if TABLE[joint * N + self._theirs + step] != joint:
+                self._step_theirs(step, "a message begins in the midst of another")
             self._deflated = first & RSV1 != 0
+            if self._deflated:
+                if self._inflater is None:
+                    raise LocalProtocolError("RSV1 without permessage-deflate (RFC 6455 §5.2)", PROTOCOL_ERROR)
+            elif final and length <= self._most and begin + length <= len(octets):  # nothing of it has to be kept
+                self._at = begin + length
+                payload = octets[begin : begin + length]
+                if not self._client:
+                    payload = masked(payload, octets[begin - 4 : begin])
+                if self._glitches < self._most_glitches:
+                    self._glitches += 1
+                return Message(_decoded(payload) if opcode == TEXT else payload)
+            self._text = opcode == TEXT
             self._size = 0
             self._declared = 0
             self._frames = 0
@@ -222,14 +235,6 @@ class Receiver(Output):
         self._declared += length
         if self._declared > most:
             raise LocalProtocolError(f"a message of more than {most} octets (RFC 6455 §10.4)", TOO_BIG)
-        if final and not within and not self._deflated and begin + length <= len(octets):  # nothing has to be kept
-            self._at = begin + length
-            payload = octets[begin : begin + length]
-            if not self._client:
-                payload = masked(payload, octets[begin - 4 : begin])
-            if self._glitches < self._most_glitches:
-                self._glitches += 1
-            return Message(_decoded(payload) if self._text else payload)
         self._at = begin
         self._in_frame = True
         self._left = length
