@@ -526,7 +526,7 @@ def test_pings_without_end(side: TunnelSide, version: str) -> None:
             break
     assert peer.close is not None
     assert peer.close[0] == 1008
-    assert len(peer.octets) < 200 * 127
+    assert len(peer.octets) < 202 * 127  # an answer for each that the budget allows, and the Close
 
 
 @each_version
