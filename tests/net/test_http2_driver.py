@@ -361,6 +361,49 @@ def test_a_hundred_endless_responses_that_nobody_takes_are_held_small(side: Serv
     assert [len(stream.content) for number, stream in client.streams.items() if number] == [100_000] * 100
 
 
+@pytest.mark.parametrize(
+    ("priorities", "order"),
+    [
+        (("u=7", "u=3, i", "u=1"), [5, 3, 1]),
+        (("u=3", "u=3", "u=3"), [1, 3, 5]),
+    ],
+)
+def test_a_response_that_goes_on_keeps_its_precedence(
+    side: ServerSide, priorities: tuple[str, ...], order: list[int]
+) -> None:
+    """Though nothing of it waits in the moment in which its last block was taken."""
+    client = Http2Client(side, settings={SettingCodes.INITIAL_WINDOW_SIZE: 2**30})
+    client.h2.increment_flow_control_window(2**30)
+    client.turn()
+    for priority in priorities:
+        client.request(("priority", priority), turn=False)
+    client.turn()
+
+    done: list[int] = []
+    behind: list[int] = []
+
+    def stream(handled: Handled) -> None:
+        """As an application does: it is told that there is room, and in its turn gives the next block."""
+
+        def give() -> None:
+            if handled.exchange.octets_sent < 1_000_000:
+                handled.exchange.send(Data(b"x" * 10_000))
+            else:
+                handled.exchange.send(END)
+                done.append(handled.exchange.request.stream_id)
+                behind.append(sum(other.exchange.octets_sent for other in side.handled))
+
+        handled.writable = lambda: side.loop.call_soon(give)  # type: ignore[assignment, method-assign, return-value]
+        handled.exchange.send(head(), Data(b"x" * 10_000))
+
+    for handled in side.handled:
+        stream(handled)
+    client.turn()
+    assert done == order
+    assert behind[0] < 1_300_000  # the others had their share only, so that none starves
+    assert [len(response.content) for number, response in client.streams.items() if number] == [1_000_000] * 3
+
+
 def test_who_takes_no_responses_is_not_asked_for_more_requests(side: ServerSide) -> None:
     side.on_request = answer
     client = Http2Client(side)

@@ -162,21 +162,29 @@ class Connection(Receiver):
         self.queue(event, stream_id)
         return self.data_to_send()
 
-    def data_to_send(self, limit: int | None = None) -> bytes:
+    def data_to_send(self, limit: int | None = None, give_way: bool = False) -> bytes:
         """The octets that may be sent now, each once.
 
         Frames other than DATA come first, all of them; DATA follows by priority, within the peer's windows, and stops
         when there are ``limit`` octets or a little more.
+
+        With ``give_way`` it stops, too, before a stream that comes behind one which has given all that it had and is
+        not at its end: :attr:`gave_way` says so.  Whoever gives more on that stream before the next call, goes first.
         """
         output = self._output
         control = output.control_octets
-        octets = output.take(self._streams, -1 if limit is None else limit)
+        octets = output.take(self._streams, -1 if limit is None else limit, give_way)
         if output.closed:
             self._forget_closed()
         messages = len(octets) - control
         if messages > 0:
             self._budget.allow(2 + (messages >> 12))
         return octets
+
+    @property
+    def gave_way(self) -> bool:
+        """Whether the last :meth:`data_to_send` has stopped for a stream that may go on."""
+        return self._output.gave_way
 
     def take_released(self) -> list[int]:
         """The streams whose Data has all been given by :meth:`data_to_send`, or was dropped, since the last call."""

@@ -39,6 +39,7 @@ class Output:
         "closed",
         "encoder",
         "frame_size",
+        "gave_way",
         "released",
         "scheduler",
         "window",
@@ -62,6 +63,8 @@ class Output:
         self._control = 0
         #: Streams whose END_STREAM is among them.
         self._ended: list[Stream] = []
+        #: Whether the last :meth:`take` has stopped for who may have something more urgent to say.
+        self.gave_way = False
         self._held: Stream | None = None
         self._held_block = b""
         #: Field sections of responses, as octets -> what they have become: the encoder's version, the status, and a
@@ -200,8 +203,13 @@ class Output:
         self._control = 0
         self._held = None
 
-    def take(self, streams: dict[int, Stream], limit: int) -> bytes:
-        """All frames other than DATA, and as much DATA as may be sent, until there are ``limit`` octets; -1: no limit."""
+    def take(self, streams: dict[int, Stream], limit: int, give_way: bool) -> bytes:
+        """All frames other than DATA, and as much DATA as may be sent, until there are ``limit`` octets; -1: no limit.
+
+        With ``give_way`` no DATA follows that of a stream which has given all that it had, whose message goes on, and
+        which has precedence: whoever sends there is to have the chance to go on first.
+        """
+        self.gave_way = False
         if self._held is not None and not self._held.pending_octets:
             self._write_held(False)
         scheduler = self.scheduler
@@ -209,11 +217,18 @@ class Output:
             if self._held is not None:
                 self._write_held(False)
             octets = self._octets
+            first: Stream | None = None
             while limit < 0 or octets < limit:
                 stream_id = scheduler.next()
                 if not stream_id or self.window <= 0:
                     break
-                octets += self._write_data(streams[stream_id])
+                stream = streams[stream_id]
+                if first is not None and _behind(stream, first):
+                    self.gave_way = True
+                    break
+                octets += self._write_data(stream)
+                if give_way and not stream.pending_octets and not LOCAL_ENDING[stream.joint]:
+                    first = stream if first is None or _behind(first, stream) else first
         elif self._held is not None:
             self._write_held(False)
         parts = self._parts
@@ -261,3 +276,10 @@ class Output:
         if complete and not flags and LOCAL_ENDING[stream.joint]:
             self._end(stream)  # trailers
         return size + frames.HEAD_OCTETS
+
+
+def _behind(stream: Stream, other: Stream) -> bool:
+    """Whether ``other`` has precedence (RFC 9218 §10): who shares with another has none."""
+    if stream.urgency != other.urgency:
+        return stream.urgency > other.urgency
+    return not stream.incremental and not other.incremental and stream.id > other.id

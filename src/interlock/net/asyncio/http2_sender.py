@@ -177,6 +177,7 @@ class HTTP2Sender:
 
     def _flush(self) -> None:
         """Hand to the transport what may be sent, as far as it takes it, and go on with those whose turn this was."""
+        give_way = not self._promised
         self._flush_due = self._promised = False
         transport = self._transport
         if transport is None or self._closing or transport.is_closing():
@@ -184,7 +185,7 @@ class HTTP2Sender:
         connection = self.connection
         while not self.write_paused:
             self._look_at_transport()
-            octets = connection.data_to_send(max(1024, self._high_water - self._buffered))
+            octets = connection.data_to_send(max(1024, self._high_water - self._buffered), give_way)
             if not octets:
                 self._due = self._heads_due = 0
                 self._backlog = self._unsent > 0 or len(self._answered) > 0
@@ -197,6 +198,9 @@ class HTTP2Sender:
                 elif stream_id in self._answered:
                     self._answered.discard(stream_id)
                     self._cut_request(stream_id)
+            if connection.gave_way:
+                self._flush_soon()  # behind what those do that were told to go on
+                break
         if not self.write_paused and (self._unsent or self._waits.stalled):
             self._waits.watch_stalls(self._exchanges)
             if self._peer_closed:  # it can open its windows no more
