@@ -393,7 +393,10 @@ def test_a_response_that_goes_on_keeps_its_precedence(
                 done.append(handled.exchange.request.stream_id)
                 behind.append(sum(other.exchange.octets_sent for other in side.handled))
 
-        handled.writable = lambda: side.loop.call_soon(give)  # type: ignore[assignment, method-assign, return-value]
+        def writable() -> None:
+            side.loop.call_soon(give)
+
+        handled.writable = writable  # type: ignore[method-assign]
         handled.exchange.send(head(), Data(b"x" * 10_000))
 
     for handled in side.handled:

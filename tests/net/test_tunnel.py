@@ -340,7 +340,9 @@ def test_a_client_that_has_ended_its_stream_cannot_be_accepted(side: TunnelSide)
 
 def test_without_websocket_http_2_does_not_offer_it(side: TunnelSide) -> None:
     for websocket in (True, False):
-        side.registry.websocket = websocket  # type: ignore[misc]
+        side.registry.abort()
+        side.loop.settle()
+        side.configure(websocket=websocket)
         client = Http2Client(side)
         assert client.h2.remote_settings.enable_connect_protocol == websocket
         plain = client.h2.get_next_available_stream_id()

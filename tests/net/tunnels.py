@@ -118,7 +118,12 @@ class TunnelSide(ServerSide):
         super().__init__(loop)
 
     def configure(
-        self, limits: Limits | None = None, timeouts: Timeouts | None = None, deflate: PerMessageDeflate | None = None
+        self,
+        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+        deflate: PerMessageDeflate | None = None,
+        *,
+        websocket: bool = True,
     ) -> None:
         limits = limits or Limits()
         timeouts = timeouts or Timeouts(ping_interval=0)
@@ -132,7 +137,7 @@ class TunnelSide(ServerSide):
                 limits=limits,
                 timeouts=timeouts,
                 on_exchange_end=self.records.append,
-                websocket=True,
+                websocket=websocket,
             )
 
         self.registry = self.loop.run_until_complete(make())

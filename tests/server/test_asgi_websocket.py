@@ -776,6 +776,20 @@ def test_the_application_raises(version: str, error: BaseException, complaints: 
 
 
 @each_version
+def test_an_application_that_raises_what_send_has_told_it_is_no_error(version: str, complaints: list[str]) -> None:
+    async def main() -> None:
+        async with opened(version) as ws:
+            ws.exchange.lose()
+            with pytest.raises(Disconnected) as told:
+                await ws.send(ACCEPT)
+            await ws.raises(told.value)
+            told.value.__traceback__ = None
+
+    run(main())
+    assert complaints == []
+
+
+@each_version
 def test_an_application_that_never_receives(version: str) -> None:
     async def main() -> None:
         async with opened(version) as ws:

@@ -471,7 +471,10 @@ class WebSocketHandler:
 
     def failed(self, error: BaseException) -> None:
         """The application has raised."""
-        self._context.log.error("Exception in ASGI application: %s", request_line(self._request), exc_info=error)
+        log = self._context.log
+        # Where it was told so by send(), what it raises is its way to say that the client has gone.
+        tell = log.debug if isinstance(error, Disconnected) else log.error
+        tell("Exception in ASGI application: %s", request_line(self._request), exc_info=error)
         if self._session is not None:
             self._session.start_closing(_INTERNAL_ERROR, "")
         else:
