@@ -2,7 +2,7 @@
 
 import asyncio
 
-__all__ = ["forget", "wake"]
+__all__ = ["wake", "woken"]
 
 
 def wake(waiters: "list[asyncio.Future[None]]") -> None:
@@ -13,7 +13,12 @@ def wake(waiters: "list[asyncio.Future[None]]") -> None:
     waiters.clear()
 
 
-def forget(waiters: "list[asyncio.Future[None]]", waiter: "asyncio.Future[None]") -> None:
-    """This one does not wait any more, be it that it was woken or that it was cancelled."""
-    if waiter in waiters:
-        waiters.remove(waiter)
+async def woken(waiters: "list[asyncio.Future[None]]") -> None:
+    """Be one of them until they are woken.  Who is cancelled meanwhile is one no more."""
+    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiters.append(waiter)
+    try:
+        await waiter
+    finally:
+        if waiter in waiters:
+            waiters.remove(waiter)

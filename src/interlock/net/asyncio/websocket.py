@@ -13,7 +13,7 @@ from interlock.http.errors import RemoteProtocolError
 from interlock.http.limits import Limits, Timeouts
 from interlock.http.sentinels import NEED_DATA
 from interlock.net import deadlines
-from interlock.net.asyncio.waiters import forget, wake
+from interlock.net.asyncio.waiters import wake, woken
 from interlock.net.asyncio.websocket_errors import ConnectionClosed, closed
 from interlock.net.asyncio.websocket_link import Link
 from interlock.net.deadlines import NEVER, Wait
@@ -284,12 +284,7 @@ class WebSocketSession:
                 return
         if not self._engine.readable:
             raise self.closed_error()
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        self._receivers.append(waiter)
-        try:
-            await waiter
-        finally:
-            forget(self._receivers, waiter)
+        await woken(self._receivers)
 
     def _unblock(self) -> None:
         """Ask for more when there is little left to take."""
@@ -394,16 +389,11 @@ class WebSocketSession:
         """
         engine = self._engine
         while engine.writable and (self._write_paused or (begins and self._fragmenting)):
-            waiter: asyncio.Future[None] = self._loop.create_future()
-            self._senders.append(waiter)
-            try:
-                await waiter
-            finally:
-                forget(self._senders, waiter)
+            await woken(self._senders)
         while not engine.writable:
             if not engine.readable:
                 raise self.closed_error()
-            await self._wait_for_end()  # which is in progress: then it is known how the other end has closed
+            await woken(self._senders)  # which is in progress: then it is known how the other end has closed
 
     def _write(self, event: Message | Ping | Pong) -> None:
         self._engine.now = self._loop.time()
@@ -469,21 +459,7 @@ class WebSocketSession:
     async def wait_closed(self) -> None:
         """Return when the link is gone."""
         while not self._lost:
-            waiter: asyncio.Future[None] = self._loop.create_future()
-            self._enders.append(waiter)
-            try:
-                await waiter
-            finally:
-                forget(self._enders, waiter)
-
-    async def _wait_for_end(self) -> None:
-        """Return when nothing can be received any more: theirs is the Close that is waited for."""
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        self._senders.append(waiter)
-        try:
-            await waiter
-        finally:
-            forget(self._senders, waiter)
+            await woken(self._enders)
 
     def _settle(self) -> None:
         """Write what the engine has to say, do what it wants done, and tell those who wait."""
