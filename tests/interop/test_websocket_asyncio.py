@@ -245,7 +245,7 @@ def test_pings_that_keep_the_connection_alive(run: Any, theirs: str) -> None:
             while not connection.latency:
                 await connection.send("x")
                 assert await connection.recv() == "x"
-                time.sleep(0.002)  # uvloop's clock has milliseconds: within one of them a pong takes no time at all
+                time.sleep(0.002)  # noqa: ASYNC251 - uvloop's clock has milliseconds: within one, a pong takes no time
 
     run(main())
 
