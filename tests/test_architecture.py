@@ -24,6 +24,7 @@ ROWS = {
     "net": 4,
     "server": 5,
     "client": 5,
+    "httpx": 6,
     "cli": 6,
     "compat": 6,
     "__main__": 7,  # python -m interlock: only calls the command

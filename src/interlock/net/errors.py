@@ -15,7 +15,7 @@ __all__ = [
 ]
 
 
-class TimeoutException(Exception):  # noqa: N818 - its name in httpcore and httpx
+class TimeoutException(Exception):
     """Something has taken longer than it may."""
 
 
