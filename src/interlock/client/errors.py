@@ -1,0 +1,28 @@
+"""What a client's caller is told, beside :mod:`interlock.net.errors` and the protocol errors of the engines."""
+
+from interlock.net.errors import NetworkError, TimeoutException
+
+__all__ = ["ConnectionNotAvailable", "PoolTimeout", "ProxyError", "TooManyConnections", "UnsupportedProtocol"]
+
+
+class PoolTimeout(TimeoutException):
+    """No connection of the pool was free in time."""
+
+
+class ProxyError(NetworkError):
+    """The proxy does not connect us."""
+
+
+class UnsupportedProtocol(Exception):
+    """A URL of a scheme that is not spoken here, or without one."""
+
+
+class TooManyConnections(Exception):
+    """More requests wait for a connection than may."""
+
+
+class ConnectionNotAvailable(Exception):
+    """A connection takes no request now, and nothing of this one was sent: another one may take it.
+
+    Raised to the pool, which knows what to do; a caller of the pool never sees it.
+    """

@@ -1,0 +1,23 @@
+"""How long a client waits for what."""
+
+from dataclasses import dataclass
+
+__all__ = ["ClientTimeouts"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTimeouts:
+    """Times in seconds; None waits for ever."""
+
+    #: A connection: name, TCP, proxy and TLS, each of them.
+    connect: float | None = 5.0
+    #: Between two pieces of what the peer sends, and for the whole head of a response from its first octet.
+    read: float | None = 5.0
+    #: The peer to take what is above the high-water mark.
+    write: float | None = 5.0
+    #: A connection of the pool.
+    pool: float | None = 5.0
+    #: Content may be as slow as it likes for this long ...
+    body_grace: float | None = 10.0
+    #: ... and then has to have come at this many octets a second on the average; None: it may be as slow as it likes.
+    body_rate: float | None = None
