@@ -91,6 +91,15 @@ class Request:
 class Exchange:
     """What a connection keeps of a request in progress: where the content of the response comes from."""
 
+    __slots__ = ()
+
+    def take_rest(self) -> bytes | None:
+        """What is left of the content, if all of it is here, and then that is taken; None where one has to wait for it.
+
+        It may always be None: a short way for short content, beside :meth:`read_block`.
+        """
+        return None
+
     async def read_block(self) -> bytes:
         """The next piece of the content, as it came; b"" at its end.
 
@@ -140,6 +149,13 @@ class Response:
 
 class Connection:
     """What a pool knows of a connection: HTTP/1.1 and HTTP/2 have one class each."""
+
+    __slots__ = ("on_change",)
+
+    def __init__(self) -> None:
+        #: Called, if set, when :meth:`room` has grown, when it has become idle, and when it has closed; whoever made that
+        #: happen calls it, holding no lock, as it asks all of that again.  Too often does no harm.
+        self.on_change: Callable[[], None] | None = None
 
     async def send(self, request: Request) -> Response:
         """Make a request, and wait for the head of its final response.
