@@ -1,6 +1,8 @@
 """What can go wrong between a stream and its peer, by what was being done: the names that httpcore and httpx know.
 
 A peer that breaks the protocol is another matter: :class:`~interlock.http.errors.RemoteProtocolError`.
+
+The functions word the errors, so that they read the same over all networks.  What they return is for raising.
 """
 
 __all__ = [
@@ -12,6 +14,12 @@ __all__ = [
     "TimeoutException",
     "WriteError",
     "WriteTimeout",
+    "connect_error",
+    "connect_timeout",
+    "read_error",
+    "read_timeout",
+    "write_error",
+    "write_timeout",
 ]
 
 
@@ -45,3 +53,41 @@ class ReadError(NetworkError):
 
 class WriteError(NetworkError):
     """The connection was lost, or closed here, while writing."""
+
+
+def connect_timeout(what: str, seconds: float | None) -> ConnectTimeout:
+    """``what``: the step and its other end, such as "the TLS handshake with example.com:443"."""
+    return ConnectTimeout(f"{what} took longer than {seconds} seconds")
+
+
+def connect_error(what: str, reason: object) -> ConnectError:
+    """``what``: as for :func:`connect_timeout`.  ``reason``: the error behind it, or words."""
+    return ConnectError(f"{what} failed: {_words(reason)}")
+
+
+def read_timeout(peer: str, seconds: float | None) -> ReadTimeout:
+    """``peer``: its address, as for all that follow."""
+    return ReadTimeout(f"{peer} has sent nothing for {seconds} seconds")
+
+
+def read_error(peer: str, reason: object = None) -> ReadError:
+    """``reason``: the error behind it; None where the connection was closed here."""
+    if reason is None:
+        return ReadError(f"reading from {peer}: the connection was closed here")
+    return ReadError(f"reading from {peer}: {_words(reason)}")
+
+
+def write_timeout(peer: str, seconds: float | None) -> WriteTimeout:
+    """The peer takes too little."""
+    return WriteTimeout(f"{peer} has not taken what was sent within {seconds} seconds")
+
+
+def write_error(peer: str, reason: object = None) -> WriteError:
+    """``reason``: the error behind it; None where the connection was closed here."""
+    if reason is None:
+        return WriteError(f"writing to {peer}: the connection was closed here")
+    return WriteError(f"writing to {peer}: {_words(reason)}")
+
+
+def _words(reason: object) -> str:
+    return str(reason) or type(reason).__name__

@@ -12,6 +12,8 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+from mypy_extensions import mypyc_attr
+
 __all__ = ["Event", "Network", "SocketOption", "Stream", "run"]
 
 T = TypeVar("T")
@@ -20,6 +22,7 @@ T = TypeVar("T")
 SocketOption = tuple[int, int, int | bytes]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Stream:
     """A stream of octets in both directions: TCP, TLS on top of it, or a unix socket.
 
@@ -68,6 +71,7 @@ class Stream:
         raise NotImplementedError
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Event:
     """Something that happens once, and that others wait for."""
 
@@ -84,6 +88,7 @@ class Event:
         raise NotImplementedError
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Network:
     """asyncio, trio, or sockets that block: how streams begin, and how one waits."""
 
