@@ -182,6 +182,11 @@ class Connection(Ends):
         return self._buffer.closed
 
     @property
+    def start_line_received(self) -> bool:
+        """Whether a head is on its way in of which the start line is there."""
+        return self._section is not None
+
+    @property
     def waiting_for(self) -> str:
         """What must happen next for this connection to go on.
 
@@ -290,7 +295,7 @@ class Connection(Ends):
                 raise LocalProtocolError("Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)") from None
             raise
         self.their_http_version = version
-        check_request(method, version, headers, origin)
+        check_request(method, version, headers, origin, self._leniency.missing_host)
         length = headers.content_length
         if self._most_content is not None and length > self._most_content:
             raise self._refuse_length()

@@ -144,15 +144,18 @@ def check_host(host: bytes) -> None:
         _HOSTS.add(host)
 
 
-def check_request(method: bytes, http_version: bytes, headers: Headers, origin: bytes) -> None:
+def check_request(
+    method: bytes, http_version: bytes, headers: Headers, origin: bytes, missing_host: bool = False
+) -> None:
     """Raise :class:`LocalProtocolError` unless the fields of a request agree with each other and with its target.
 
-    ``origin`` is what :func:`~interlock.http.target.check_target` gave for the target.
+    ``origin`` is what :func:`~interlock.http.target.check_target` gave for the target.  ``missing_host`` lets HTTP/1.1
+    have no Host.
     """
     if headers.host_count != 1:
         if headers.host_count > 1:
             raise LocalProtocolError("more than one Host (RFC 9112 §3.2)")
-        if http_version == b"1.1":
+        if http_version == b"1.1" and not missing_host:
             raise LocalProtocolError("no Host (RFC 9112 §3.2)")
     else:
         if headers.host not in _HOSTS:
