@@ -6,7 +6,8 @@ import pytest
 
 from interlock.http.limits import Timeouts
 from interlock.net.deadlines import NEVER
-from interlock.net.websocket import Pings, parse_proxy_url, parse_url, proxy_request
+from interlock.net.proxy import parse_proxy_url, proxy_request
+from interlock.net.websocket import Pings, parse_url
 
 
 def pings(interval: float = 20, pong: float = 10) -> Pings[str]:
@@ -215,7 +216,7 @@ def test_credentials() -> None:
 def test_the_request_to_a_proxy() -> None:
     proxy = parse_proxy_url("http://me:secret@proxy.example:3128")
     assert (proxy.secure, proxy.host, proxy.port) == (False, "proxy.example", 3128)
-    request = proxy_request(parse_url("wss://example.com/chat"), proxy, [(b"User-Agent", b"test")])
+    request = proxy_request("example.com", 443, proxy, [(b"User-Agent", b"test")])
     assert (request.method, request.target) == (b"CONNECT", b"example.com:443")
     assert list(request.headers) == [
         (b"host", b"example.com:443"),
@@ -225,7 +226,7 @@ def test_the_request_to_a_proxy() -> None:
 
 
 def test_the_request_for_an_address() -> None:
-    request = proxy_request(parse_url("ws://[::1]:81/"), parse_proxy_url("https://proxy.example"))
+    request = proxy_request("::1", 81, parse_proxy_url("https://proxy.example"))
     assert request.target == b"[::1]:81"
     assert list(request.headers) == [(b"host", b"[::1]:81")]
     assert parse_proxy_url("https://proxy.example/").port == 443

@@ -1,21 +1,19 @@
-"""What drivers of WebSocket have in common, whatever their event loop: pings and their deadlines, URLs, proxies.
+"""What drivers of WebSocket have in common, whatever their event loop: pings and their deadlines, URLs.
 
 Pure: no clock and no socket.  The caller says what time it is, in seconds, on any clock that only goes forward.  How the
 opening handshake is carried by HTTP/1.1 stands in ``websocket_opening.py``; what a connection may do when, in
 :mod:`interlock.ws`.
 """
 
-import binascii
 import os
 from typing import Final, Generic, TypeVar
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import quote
 
-from interlock.http.events import Request
-from interlock.http.fields import RawFields
 from interlock.http.limits import Timeouts
 from interlock.net.deadlines import NEVER
+from interlock.net.urls import basic_credentials, split_url, url_credentials, url_host, url_port
 
-__all__ = ["Pings", "ProxyURL", "WebSocketURL", "parse_proxy_url", "parse_url", "proxy_request"]
+__all__ = ["Pings", "WebSocketURL", "parse_url"]
 
 _Waiter = TypeVar("_Waiter")
 
@@ -164,96 +162,20 @@ class WebSocketURL:
     @property
     def authorization(self) -> bytes | None:
         """The value of Authorization that the URL asks for (RFC 7617); None for none."""
-        return _basic(self.credentials)
-
-
-class ProxyURL:
-    """Where a proxy for CONNECT is.  ``secure``: whether it is itself reached by TLS (https)."""
-
-    __slots__ = ("credentials", "host", "port", "secure")
-
-    def __init__(self, secure: bool, host: str, port: int, credentials: tuple[str, str] | None) -> None:
-        self.secure: Final = secure
-        self.host: Final = host
-        self.port: Final = port
-        self.credentials: Final = credentials
+        return basic_credentials(self.credentials)
 
 
 def parse_url(url: str) -> WebSocketURL:
     """What a URL with ``ws`` or ``wss`` says.  Raises :class:`ValueError` where it is none (RFC 6455 §3)."""
-    split, secure = _split(url, ("ws", "wss"))
+    split, secure = split_url(url, ("ws", "wss"))
     if split.fragment or url.endswith("#"):
         raise ValueError("a URL of WebSocket has no fragment: # is written %23 (RFC 6455 §3)")
-    host = _host(split)
-    port = _port(split, 443 if secure else 80)
+    host = url_host(split)
+    port = url_port(split, 443 if secure else 80)
     authority = f"[{host}]" if ":" in host else host
     if port != (443 if secure else 80):
         authority = f"{authority}:{port}"
     target = quote(split.path or "/", safe="/!$&'()*+,;=:@%~")
     if split.query or "?" in url:
         target += "?" + quote(split.query, safe="/!$&'()*+,;=:@%~?")
-    return WebSocketURL(secure, host, port, authority.encode("ascii"), target.encode("ascii"), _credentials(split))
-
-
-def parse_proxy_url(url: str) -> ProxyURL:
-    """What the URL of a proxy says, with ``http`` or ``https``.  Raises :class:`ValueError` where it is none."""
-    split, secure = _split(url, ("http", "https"))
-    if split.path not in {"", "/"} or split.query or split.fragment:
-        raise ValueError("a proxy's URL ends with its port")
-    return ProxyURL(secure, _host(split), _port(split, 443 if secure else 80), _credentials(split))
-
-
-def proxy_request(url: WebSocketURL, proxy: ProxyURL, headers: RawFields = ()) -> Request:
-    """The request that has ``proxy`` connect us to where ``url`` is (RFC 9110 §9.3.6).  ``headers``: further fields."""
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    target = f"{host}:{url.port}".encode("ascii")
-    authorization = _basic(proxy.credentials)
-    fields: list[tuple[bytes, bytes]] = [(b"Host", target)]
-    if authorization is not None:
-        fields.append((b"Proxy-Authorization", authorization))
-    return Request(method=b"CONNECT", target=target, headers=[*fields, *headers])
-
-
-def _split(url: str, schemes: tuple[str, str]) -> tuple[SplitResult, bool]:
-    """The parts of ``url``, and whether its scheme is the second, the secure one."""
-    if any(character <= " " or character == "\x7f" for character in url):
-        raise ValueError("a URL has no white space and no control characters")  # urlsplit() would drop them
-    split = urlsplit(url)
-    if split.scheme not in schemes:
-        raise ValueError(f"the scheme has to be {schemes[0]} or {schemes[1]}, not {split.scheme[:64]!r}")
-    return split, split.scheme == schemes[1]
-
-
-def _host(split: SplitResult) -> str:
-    host = split.hostname
-    if not host:
-        raise ValueError("the URL names no host")
-    if host.isascii():
-        return host
-    try:
-        return host.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise ValueError("the host's name cannot be written in ASCII (RFC 3490)") from None
-
-
-def _port(split: SplitResult, default: int) -> int:
-    port = split.port  # which raises ValueError itself
-    if port == 0:
-        raise ValueError("nothing has the port 0")
-    return default if port is None else port
-
-
-def _credentials(split: SplitResult) -> tuple[str, str] | None:
-    if split.username is None:
-        return None
-    return unquote(split.username), unquote(split.password or "")
-
-
-def _basic(credentials: tuple[str, str] | None) -> bytes | None:
-    """The credentials as RFC 7617 writes them."""
-    if credentials is None:
-        return None
-    user, password = credentials
-    if ":" in user:
-        raise ValueError("a user's name has no colon (RFC 7617 §2)")
-    return b"Basic " + binascii.b2a_base64(f"{user}:{password}".encode(), newline=False)
+    return WebSocketURL(secure, host, port, authority.encode("ascii"), target.encode("ascii"), url_credentials(split))

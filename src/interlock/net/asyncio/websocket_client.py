@@ -29,7 +29,8 @@ from interlock.net.asyncio.websocket_messages import Headers, HeadersLike, octet
 from interlock.net.asyncio.websocket_opening import open_tunnel, request_opening
 from interlock.net.asyncio.websocket_options import Options
 from interlock.net.asyncio.websocket_stream import WebSocketStream
-from interlock.net.websocket import ProxyURL, WebSocketURL, parse_proxy_url, parse_url, proxy_request
+from interlock.net.proxy import ProxyURL, parse_proxy_url, proxy_request
+from interlock.net.websocket import WebSocketURL, parse_url
 from interlock.ws.connection import Connection as Engine
 from interlock.ws.deflate import PerMessageDeflate
 from interlock.ws.output import Step
@@ -230,7 +231,7 @@ class connect:  # noqa: N801 - it is called like a function
         if proxy.secure:
             kwargs["ssl"] = self._proxy_context or tls.create_default_context()
             kwargs["server_hostname"] = proxy.host
-        request = proxy_request(url, proxy, octets_of(self._proxy_headers))
+        request = proxy_request(url.host, url.port, proxy, octets_of(self._proxy_headers))
         kwargs.setdefault("host", proxy.host)
         kwargs.setdefault("port", proxy.port)
         await loop.create_connection(lambda: cast(asyncio.Protocol, stream), **kwargs)

@@ -12,11 +12,12 @@ from typing import Final, TypeVar, Unpack
 import trio
 
 from interlock.http.sentinels import CLIENT
+from interlock.net.proxy import parse_proxy_url, proxy_request
 from interlock.net.trio.websocket import WebSocketConnection
 from interlock.net.trio.websocket_errors import ConnectionTimeout, DisconnectionTimeout, HandshakeError
 from interlock.net.trio.websocket_opening import Fields, further_fields, open_tunnel, request_opening
 from interlock.net.trio.websocket_options import Options, Settings
-from interlock.net.websocket import WebSocketURL, parse_proxy_url, parse_url, proxy_request
+from interlock.net.websocket import WebSocketURL, parse_url
 
 __all__ = [
     "connect_websocket",
@@ -238,7 +239,7 @@ async def _open_stream(
         if proxy is not None:
             if via.secure:
                 stream = await _over_tls(stream, proxy_ssl or ssl.create_default_context(), via.host)
-            await open_tunnel(stream, proxy_request(url, via), settings.receive_buffer_size)
+            await open_tunnel(stream, proxy_request(url.host, url.port, via), settings.receive_buffer_size)
         if context is not None:
             stream = await _over_tls(stream, context, url.host)
     except BaseException:
