@@ -7,7 +7,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 
-from interlock.net.addresses import ATTEMPT_DELAY, Address, in_turn, new_socket, numeric
+from interlock.net.sockets import ATTEMPT_DELAY, Address, in_turn, new_socket, numeric
 from interlock.net.stream import SocketOption
 
 __all__ = ["connect_socket"]

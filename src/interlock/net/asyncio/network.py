@@ -11,6 +11,7 @@ from interlock.net.asyncio.connecting import connect_socket
 from interlock.net.asyncio.stream import AsyncioStream
 from interlock.net.asyncio.waiters import wake
 from interlock.net.errors import connect_error, connect_timeout
+from interlock.net.sockets import peer_name
 from interlock.net.stream import Event, Network, SocketOption, Stream
 
 __all__ = ["AsyncioNetwork"]
@@ -67,7 +68,7 @@ class AsyncioNetwork(Network):
         socket_options: Iterable[SocketOption] = (),
     ) -> Stream:
         loop = asyncio.get_running_loop()
-        peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        peer = peer_name((host, port))
         what = f"connecting to {peer}"
         try:
             async with asyncio.timeout(timeout):

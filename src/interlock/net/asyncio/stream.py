@@ -7,12 +7,12 @@ It is an :class:`asyncio.Protocol` in all but its base class.
 
 import asyncio
 import math
-import select
 import ssl
 from typing import Any, Final, cast, final
 
 from interlock.net.asyncio.waiters import wake, woken
 from interlock.net.errors import connect_error, connect_timeout, read_error, read_timeout, write_error, write_timeout
+from interlock.net.sockets import ready
 from interlock.net.stream import Stream
 
 __all__ = ["AsyncioStream"]
@@ -347,8 +347,4 @@ class AsyncioStream(Stream):
             return True
         sock = self._transport.get_extra_info("socket")
         # The loop may not have got round to what is there.
-        if sock is None or sock.fileno() < 0:
-            return True
-        poll = select.poll()
-        poll.register(sock.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return sock is None or ready(sock)

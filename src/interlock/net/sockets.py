@@ -1,15 +1,17 @@
-"""In which order the addresses of a host are tried, and how soon the next one (RFC 8305): for who connects sockets.
+"""What all networks do to sockets: which address is tried next (RFC 8305), how a socket is made, and what it is ready for.
 
-Looking names up is the network's, and so are the sockets; what they have in common stands here.
+Looking names up, and waiting for a connection, is each network's own.
 """
 
+import math
+import select
 import socket
 from collections.abc import Iterable
 from typing import Any, Final
 
 from interlock.net.stream import SocketOption
 
-__all__ = ["ATTEMPT_DELAY", "Address", "in_turn", "new_socket", "numeric"]
+__all__ = ["ATTEMPT_DELAY", "Address", "in_turn", "new_socket", "numeric", "peer_name", "ready"]
 
 #: Seconds until the next address is tried beside those that have not answered yet (RFC 8305 §5).
 ATTEMPT_DELAY: Final = 0.25
@@ -51,3 +53,26 @@ def new_socket(address: Address, local_address: str | None, options: Iterable[So
         sock.close()
         raise
     return sock
+
+
+def peer_name(address: object) -> str:
+    """What errors call a peer with this address: (host, port, ...), or the path of a unix socket."""
+    if isinstance(address, tuple) and len(address) > 1:
+        return f"[{address[0]}]:{address[1]}" if ":" in str(address[0]) else f"{address[0]}:{address[1]}"
+    return str(address or "the peer")
+
+
+def ready(sock: Any, *, writing: bool = False, timeout: float | None = 0.0) -> bool:
+    """Wait until a read from ``sock``, or a write to it, would not block: None for ever, else at most so many seconds.
+
+    Where an end or an error is there, or the socket is closed, it would not.
+    """
+    descriptor = sock.fileno()
+    if descriptor < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        watched = [descriptor]
+        return any(select.select(*([], watched) if writing else (watched, []), watched, timeout))
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT if writing else select.POLLIN)
+    return bool(poll.poll(None if timeout is None else math.ceil(max(timeout, 0.0) * 1000)))
