@@ -2,11 +2,22 @@
 
 from interlock.net.errors import NetworkError, TimeoutException
 
-__all__ = ["ConnectionNotAvailable", "PoolTimeout", "ProxyError", "TooManyConnections", "UnsupportedProtocol"]
+__all__ = [
+    "ConnectionNotAvailable",
+    "PoolClosed",
+    "PoolTimeout",
+    "ProxyError",
+    "TooManyConnections",
+    "UnsupportedProtocol",
+]
 
 
 class PoolTimeout(TimeoutException):
     """No connection of the pool was free in time."""
+
+
+class PoolClosed(RuntimeError):
+    """The pool was closed, by its owner."""
 
 
 class ProxyError(NetworkError):

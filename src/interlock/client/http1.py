@@ -493,4 +493,4 @@ class ClientHTTP1Connection(Connection):
 
 
 def _describe_head(event: ResponseHead) -> object:
-    return event.http_version, event.status_code, event.reason, event.headers.raw_items()
+    return b"HTTP/" + event.http_version, event.status_code, event.reason, event.headers.raw_items()
