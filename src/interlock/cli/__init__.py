@@ -2,6 +2,7 @@
 
 import click
 
+from interlock.cli.explain import explain
 from interlock.cli.machines import check, draw
 from interlock.cli.serve import serve
 from interlock.cli.ws import ws
@@ -19,3 +20,4 @@ main.add_command(serve)
 main.add_command(check)
 main.add_command(draw)
 main.add_command(ws)
+main.add_command(explain)

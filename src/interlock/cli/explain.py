@@ -1,0 +1,182 @@
+"""``interlock explain``: its options, and where the octets come from that it explains."""
+
+import sys
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+import click
+
+from interlock.cli.explain_follow import Conversation, Settings
+from interlock.cli.explain_output import FORMATS, writer
+from interlock.cli.explain_steps import Problem, Step
+from interlock.http.limits import Limits
+
+__all__ = ["explain"]
+
+_EPILOG: Final = """\
+FILE, or standard input, has the octets that one end has sent: a client, unless they begin as a response or as a
+server's HTTP/2 does, or --from says whose they are. --client and --server have both directions, one file each, as
+tcpflow or "socat -r -R" write them. What is recorded in two files has no order between them: the client's side is read as
+far as it goes before the server's.
+
+Octets are counted from 0, in each direction by itself. An error is shown at the octet at which it is noticed, with the
+lines or frames around it, the rule in plain words, and the sections of the RFCs that have it.
+
+The values of Authorization, Proxy-Authorization, Cookie and Set-Cookie are hidden, unless --show-secrets is given; content
+is shown up to its first 32 octets, whatever it is.
+
+\b
+Exit status:
+  0    nothing was wrong
+  1    a rule was broken, a limit exceeded, or the octets ended too early
+  2    the command line was wrong, or a file could not be read
+"""
+
+#: Octets that are read at a time.
+_PIECE: Final = 65536
+#: What nobody exceeds who is not out for it.
+_HUGE: Final = Limits(
+    request_line=1 << 20,
+    head=1 << 20,
+    fields=10_000,
+    chunk_extension=1 << 16,
+    chunk_overhead=1 << 40,
+    continuations=10_000,
+    glitches=1 << 30,
+    message=1 << 30,
+)
+
+
+def _methods(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[bytes, ...]:
+    for value in values:
+        if not value.isascii() or not value.isalnum():
+            raise click.BadParameter(f"{value!r} is no method.")
+    return tuple(value.encode() for value in values) or (b"GET",)
+
+
+@click.command(
+    context_settings={"max_content_width": 110},
+    epilog=_EPILOG,
+    short_help="Tell step by step what octets of HTTP and WebSocket do.",
+)
+@click.argument("file", required=False, type=click.File("rb"))
+@click.option("--client", type=click.File("rb"), help="A file with what the client has sent; - is standard input.")
+@click.option("--server", type=click.File("rb"), help="A file with what the server has sent; - is standard input.")
+@click.option(
+    "--from",
+    "sender",
+    type=click.Choice(["auto", "client", "server"]),
+    default="auto",
+    show_default=True,
+    help="Who has sent what is in FILE.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(["auto", "http1", "http2", "websocket"]),
+    default="auto",
+    show_default=True,
+    help="What the octets begin with; websocket: frames, behind a handshake that is not there.",
+)
+@click.option(
+    "--request-method",
+    "methods",
+    multiple=True,
+    callback=_methods,
+    metavar="METHOD",
+    help="The method of a request that is not there, but its response is. Can be given several times, in order; "
+    "the last one holds for all that follow.  [default: GET]",
+)
+@click.option("--deflate", is_flag=True, help="With --protocol websocket: messages may be compressed.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How to tell it.")
+@click.option("--show-secrets", "secrets", is_flag=True, help="Show the values of fields that carry secrets.")
+@click.option("--no-limits", is_flag=True, help="Go on where only a server's default limits are exceeded.")
+def explain(
+    file: IO[bytes] | None,
+    client: IO[bytes] | None,
+    server: IO[bytes] | None,
+    sender: str,
+    protocol: str,
+    methods: tuple[bytes, ...],
+    deflate: bool,
+    form: str,
+    secrets: bool,
+    no_limits: bool,
+) -> None:
+    """Tell step by step what octets do: each event, and every machine that it moves.
+
+    HTTP/1.1, HTTP/2 and WebSocket, either direction or both.  What breaks a rule is shown at its octet, with the rule.
+    """
+    settings = Settings(limits=_HUGE if no_limits else Limits(), protocol=protocol, methods=methods, deflate=deflate)
+    files = {end: given for end, given in (("client", client), ("server", server)) if given is not None}
+    if file is not None and files:
+        raise click.UsageError("FILE is one direction; with --client or --server there is none beside them.")
+    if files and sender != "auto":
+        raise click.UsageError("--from is for FILE: --client and --server say whose octets theirs are.")
+    try:
+        steps = _recorded(files, settings) if files else _one(file or sys.stdin.buffer, sender, settings)
+        click.get_current_context().exit(_told(steps, form, secrets=secrets))
+    except BrokenPipeError:
+        raise  # who reads has seen enough
+    except OSError as error:
+        raise click.ClickException(f"cannot read: {error.strerror}") from None
+
+
+def _told(steps: Iterator[Step | Problem], form: str, *, secrets: bool) -> int:
+    """Print all steps; return the exit status."""
+    write = writer(form, secrets=secrets)
+    status = 0
+    for item in steps:
+        click.echo("\n".join(write(item)))
+        if isinstance(item, Problem):
+            status = 1
+    return status
+
+
+def _piece(file: IO[bytes]) -> bytes:
+    """The next octets of a file, as soon as there are some; b"" at its end."""
+    read: Any = getattr(file, "read1", file.read)
+    data: bytes = read(_PIECE)
+    return data
+
+
+def _one(file: IO[bytes], sender: str, settings: Settings) -> Iterator[Step | Problem]:
+    """Explain what one end has sent."""
+    begin = _piece(file)
+    while begin and len(begin) < 9:  # as many as tell a server's HTTP/2
+        more = _piece(file)
+        if not more:
+            break
+        begin += more
+    if not begin:
+        raise click.ClickException("there is nothing to explain: the input is empty.")
+    if sender == "auto":
+        sender = _sender(begin, settings.protocol)
+    conversation = Conversation((sender,), settings)
+    yield from conversation.feed(sender, begin)
+    while not conversation.sides[sender].ended:
+        yield from conversation.feed(sender, _piece(file))
+    yield from conversation.left()
+
+
+def _sender(begin: bytes, protocol: str) -> str:
+    """Who has sent what begins like this: a client, unless it can be none."""
+    if protocol == "websocket":
+        return "client" if len(begin) > 1 and begin[1] & 0x80 else "server"
+    if begin.startswith(b"HTTP/") or begin[3:9] == b"\x04\x00\x00\x00\x00\x00":
+        return "server"
+    return "client"
+
+
+def _recorded(files: dict[str, IO[bytes]], settings: Settings) -> Iterator[Step | Problem]:
+    """Explain what each end has sent.  A file is read as its side needs more, so that neither runs ahead."""
+    conversation = Conversation(tuple(files), settings)
+    sides = conversation.sides
+    going = True
+    while going:
+        going = False
+        for sender, file in files.items():
+            side = sides[sender]
+            while not side.ended and (not side.pending or side.failed):
+                going = True
+                yield from conversation.feed(sender, _piece(file))
+    yield from conversation.left()
