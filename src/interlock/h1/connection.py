@@ -43,10 +43,11 @@ from interlock.h1.framing import (
     BY_CHUNKS,
     BY_LENGTH,
     UNTIL_CLOSE,
+    check_informational,
     framing_received,
     informational_head,
-    refuse_transfer_encoding,
     response_head,
+    says_close,
 )
 from interlock.h1.parse import (
     FieldSection,
@@ -95,6 +96,7 @@ class Connection(Ends):
         "_body",
         "_buffer",
         "_chunks",
+        "_informational",
         "_last_section",
         "_left",
         "_length",
@@ -148,6 +150,8 @@ class Connection(Ends):
         self._start: Final = StartLine(limits.request_line, 2 if our_role is SERVER else 0)
         self._request_line: tuple[bytes, bytes, bytes, bytes] | None = None
         self._status_line: tuple[bytes, int, bytes] = (b"", 0, b"")
+        # Octets of informational responses since the request: they share the limit of the final response's head.
+        self._informational = 0
         self._section: FieldSection | None = None
         # The last one, for a client that sends the same again.
         self._last_section: FieldSection | None = None
@@ -247,14 +251,17 @@ class Connection(Ends):
             elif not self._buffer.empty():
                 if their == DONE:
                     return PAUSED
-                raise LocalProtocolError("Got data when expecting EOF")
+                raise LocalProtocolError("Got data when expecting EOF (RFC 9112 §9.6)")
             if event is not None:
                 return event
             if not self._buffer.closed:
                 return NEED_DATA
             if their == SEND_BODY or not self._at_rest():
                 raise RemoteProtocolError("peer unexpectedly closed connection")
-            self._advance(CLIENT_CLOSED if self._server else SERVER_CLOSED)
+            try:
+                self._advance(CLIENT_CLOSED if self._server else SERVER_CLOSED)
+            except LocalProtocolError:  # the machines would say in which state they are
+                raise RemoteProtocolError("peer closed connection without sending a response") from None
         except LocalProtocolError as error:
             self._their_error()
             raise remote(error) from None
@@ -346,7 +353,11 @@ class Connection(Ends):
             if line is None:
                 return None
             self._status_line = parse_status_line(line)
-            section = FieldSection(self._limits, self._leniency)
+            if self._status_line[1] < 200:
+                self._informational += len(line) + 4  # and the line ends, its own and that of its section
+                if self._informational > self._limits.head:
+                    raise LocalProtocolError(f"more than {self._limits.head} octets of informational responses")
+            section = FieldSection(self._limits, self._leniency, self._informational)
             self._section = section
         if not section.read(self._buffer):
             return None
@@ -361,9 +372,14 @@ class Connection(Ends):
                 http_version=version,
                 reason=reason,
             )
-            refuse_transfer_encoding(headers, status_code)
-            self._advance_informational(status_code)
+            check_informational(informational)
+            try:
+                self._advance_informational(status_code)
+            except LocalProtocolError as error:
+                raise LocalProtocolError(f"nothing asked for a {status_code} (RFC 9110 §15.2): {error}") from None
+            self._informational = section.size
             return informational
+        self._informational = 0
         response = Response(status_code=status_code, headers=headers, http_version=version, reason=reason)
         framing = framing_received(self.request_method, response)
         if framing == BY_CHUNKS:
@@ -377,8 +393,7 @@ class Connection(Ends):
             if self._most_content is not None and headers.content_length > self._most_content:
                 raise self._refuse_length()
             self._expect_length(headers.content_length)
-        close = version == b"1.0" or headers.flags & CLOSE != 0 or framing == UNTIL_CLOSE
-        self._advance_response(status_code, close)
+        self._advance_response(status_code, framing == UNTIL_CLOSE or says_close(response))
         return response
 
     def _advance_informational(self, status_code: int) -> None:

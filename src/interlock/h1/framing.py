@@ -5,17 +5,18 @@ from typing import Final
 from interlock.h1.write import field_lines, status_line, without
 from interlock.http.errors import LocalProtocolError
 from interlock.http.events import InformationalResponse, Response
-from interlock.http.fields import CHUNKED, CLOSE, KEEP_ALIVE, Headers, comma_list
+from interlock.http.fields import CHUNKED, CLOSE, KEEP_ALIVE, UPGRADE, Headers, comma_list
 from interlock.http.status import content_allowed
 
 __all__ = [
     "BY_CHUNKS",
     "BY_LENGTH",
     "UNTIL_CLOSE",
+    "check_informational",
     "framing_received",
     "informational_head",
-    "refuse_transfer_encoding",
     "response_head",
+    "says_close",
 ]
 
 # RFC 9112 §6.3: how the end of a body is told.
@@ -55,6 +56,25 @@ def refuse_transfer_encoding(headers: Headers, status_code: int) -> None:
     """Raise if a response that has no content is chunked (RFC 9112 §6.1)."""
     if headers.flags & CHUNKED:
         raise LocalProtocolError(f"Transfer-Encoding in a response with status {status_code} (RFC 9112 §6.1)")
+
+
+def check_informational(response: InformationalResponse) -> None:
+    """Raise if a received informational response says what none may: a transfer coding, or 101 and not to what."""
+    refuse_transfer_encoding(response.headers, response.status_code)
+    if response.status_code == 101 and not response.headers.flags & UPGRADE:
+        raise LocalProtocolError("101 without Upgrade (RFC 9110 §15.2.2)")
+
+
+def says_close(response: Response) -> bool:
+    """Whether a received response is the last one, by what its head says (RFC 9112 §9.3).
+
+    A 204 with a length, which it must not have (RFC 9110 §8.6), is the last one too: if content follows, nobody may take
+    it for the next response.
+    """
+    headers = response.headers
+    if response.status_code == 204 and headers.content_length > 0:
+        return True
+    return response.http_version == b"1.0" or headers.flags & CLOSE != 0
 
 
 def response_head(
