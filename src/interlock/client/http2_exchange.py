@@ -1,0 +1,317 @@
+"""One request and its response on an HTTP/2 connection (RFC 9113 §8.1): content both ways, timeouts, the end of the stream.
+
+Content is sent while the response is read: whoever waits for the one also gets on with the other.  How octets come and
+go is the link's, what the head of a request is, ``http2_fields.py``'s.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final
+
+from interlock.client.errors import ConnectionNotAvailable
+from interlock.client.http2_fields import is_idempotent, may_be_sent_again
+from interlock.client.http2_inbox import Inbox
+from interlock.client.http2_link import HTTP2Link
+from interlock.client.messages import Exchange, Request, Response
+from interlock.h2 import Data, EndOfMessage, Headers, PriorityUpdated, errors
+from interlock.h2.priority import parse_priority
+from interlock.http.fields import RawFields
+from interlock.net.errors import ReadError, ReadTimeout, WriteTimeout
+from interlock.net.stream import Stream
+
+__all__ = ["HTTP2Exchange"]
+
+
+class HTTP2Exchange(Exchange):
+    """What a connection keeps of a request in progress.  One task or thread at a time reads from it."""
+
+    __slots__ = (
+        "_aiterator",
+        "_closed",
+        "_iterator",
+        "_link",
+        "_opened_at",
+        "_pending",
+        "_rated",
+        "_request",
+        "_served_before",
+        "_since",
+        "_taken",
+        "_trace_body",
+        "_upload",
+        "_waited",
+        "inbox",
+    )
+
+    def __init__(self, link: HTTP2Link, inbox: Inbox, request: Request) -> None:
+        self._link: Final = link
+        #: What has come.
+        self.inbox: Final = inbox
+        self._request: Final = request
+        #: Whether the connection had served others when this began.
+        self._served_before: Final = link.served
+        self._opened_at: Final = inbox.last
+        #: What of the content is still to be queued; whether some of it may be gone; where its blocks come from.
+        self._upload = request.content is not None and request.content != b""
+        self._taken = False
+        self._iterator: Iterator[bytes] | None = None
+        self._aiterator: AsyncIterator[bytes] | None = None
+        #: Octets of it that waited for windows when somebody looked, and since when so many, or since when nothing waits.
+        self._pending = 0
+        self._since = inbox.last
+        #: Seconds in which content was waited for.
+        self._waited = 0.0
+        self._rated = False
+        self._closed = False
+        self._trace_body = False
+
+    # -- the content of the request
+
+    def queue_at_once(self) -> None:
+        """Queue all that can be sent with the head.  The mutex is held."""
+        content = self._request.content
+        if self._request.method == b"CONNECT":
+            self._upload = False  # what follows is no content
+        elif not self._upload:
+            self._queue_end()
+        elif isinstance(content, bytes) and self._request.expect_continue is None:
+            self._upload = False
+            self._queue(content)
+            self._queue_end()
+
+    def _queue(self, block: bytes) -> None:
+        if block:
+            self._taken = True
+            self._link.engine.queue(Data(block), self.inbox.stream_id)
+
+    def _queue_end(self) -> None:
+        trailers: Any = self._request.trailers
+        fields: RawFields = trailers() if callable(trailers) else trailers
+        end = EndOfMessage(headers=fields) if fields else EndOfMessage()
+        self._link.engine.queue(end, self.inbox.stream_id)
+
+    async def send_content(self) -> None:
+        """Send content until all of it is queued, or the head of the response has come."""
+        inbox = self.inbox
+        while self._upload and inbox.head is None and inbox.error is None:
+            await self._get_on()
+
+    async def _get_on(self) -> None:
+        """Queue the next block of content, or wait for what has to come before that, or for something to be read."""
+        link = self._link
+        inbox = self.inbox
+        if not self._upload:
+            await self._wait(self._remaining())
+            return
+        if not self._taken and self._request.expect_continue is not None and not inbox.may_go_on:
+            left = self._opened_at + self._request.expect_continue - link.network.now()
+            if left > 0.0:
+                await self._wait(left)
+                return
+        elif link.engine.pending(inbox.stream_id):
+            # Who writes takes it; but where a window is closed, it is the peer who opens it.
+            await self._wait(self._remaining(), self._stalled())
+            return
+        await self._send_block()
+
+    def _stalled(self) -> bool:
+        """Whether it is for the peer to open a window."""
+        engine = self._link.engine
+        stream_id = self.inbox.stream_id
+        return engine.send_window <= 0 or engine.room(stream_id) + engine.pending(stream_id) <= 0
+
+    async def _send_block(self) -> None:
+        """Take the next block, and send it.  What has come meanwhile is read, too."""
+        link = self._link
+        inbox = self.inbox
+        self._taken = True
+        try:
+            block = await self._next_block()
+        except BaseException:
+            # Of blocks that have come to a wrong end nobody could tell that they were not all.
+            inbox.fail(ReadError("the content of the request could not be had"))
+            self.drop(errors.CANCEL)
+            raise
+        with link.mutex:
+            if inbox.error is not None or self._closed:
+                return
+            if block is not None:
+                self._queue(block)
+            if block is None or block is self._request.content:
+                self._upload = False
+                self._queue_end()
+        await link.flush(inbox.write_timeout, inbox)
+        if self._upload:
+            await link.look()
+
+    async def _next_block(self) -> bytes | None:
+        """The next block of the content, or None."""
+        content: Any = self._request.content
+        if isinstance(content, bytes):
+            return content
+        if self._iterator is None and self._aiterator is None:
+            if hasattr(content, "__aiter__"):
+                self._aiterator = content.__aiter__()
+            else:
+                self._iterator = iter(content)
+        if self._aiterator is not None:
+            try:
+                return await self._aiterator.__anext__()
+            except StopAsyncIteration:
+                return None
+        assert self._iterator is not None
+        return next(self._iterator, None)
+
+    # -- waiting
+
+    def _remaining(self) -> float | None:
+        """How many seconds it may still take.  Raises where it has taken too long."""
+        link = self._link
+        timeouts = self._request.timeouts
+        now = link.network.now()
+        pending = link.engine.pending(self.inbox.stream_id)
+        if pending != self._pending:
+            self._pending = pending
+            self._since = now
+        if pending:
+            if timeouts.write is None:
+                return None
+            left = self._since + timeouts.write - now
+            if left <= 0.0:
+                raise WriteTimeout(f"the server has opened no window for {timeouts.write} seconds")
+            return left
+        left = None
+        if timeouts.read is not None:
+            since = max(self._since, self.inbox.last)
+            left = since + timeouts.read - now
+            if left <= 0.0:
+                with link.mutex:
+                    link.doubt(since)
+                raise ReadTimeout(f"the server has sent nothing for {timeouts.read} seconds")
+        if self._rated and timeouts.body_rate is not None and timeouts.body_grace is not None:
+            rated = timeouts.body_grace + self.inbox.octets / timeouts.body_rate - self._waited
+            if rated <= 0.0:
+                raise ReadTimeout(f"the server has sent less than {timeouts.body_rate} octets a second")
+            left = rated if left is None else min(left, rated)
+        return left
+
+    async def _wait(self, seconds: float | None, reading: bool = True) -> None:
+        await self._link.wait(self.inbox, seconds, reading)
+
+    # -- the response
+
+    async def head(self) -> Response:
+        """The final response."""
+        inbox = self.inbox
+        self._since = self._link.network.now()
+        while True:
+            self._tell_informational()
+            if inbox.head is not None:
+                break
+            if inbox.error is not None:
+                raise self._error(inbox.error)
+            await self._get_on()
+        head = inbox.head
+        if not self._taken and self._request.expect_continue is not None:
+            self._upload = False  # it has not asked for the content
+        return Response(head.status_code, b"", head.headers, b"2", self, inbox.stream_id)
+
+    def _tell_informational(self) -> None:
+        told = self._request.on_informational
+        while self.inbox.informational:
+            response = self.inbox.informational.popleft()
+            if told is not None:
+                told(response)
+
+    def _error(self, error: Exception) -> Exception:
+        """What a caller is told: whether the request may be made again, or what went wrong."""
+        inbox = self.inbox
+        request = self._request
+        unanswered = inbox.head is None and not inbox.informational_responses
+        if unanswered and may_be_sent_again(request.content, self._taken):
+            closed_early = inbox.lost and self._served_before and is_idempotent(request.method)
+            if inbox.refused or closed_early:
+                again = ConnectionNotAvailable(str(error))
+                again.__cause__ = error
+                return again
+        return error
+
+    async def read_block(self) -> bytes:
+        inbox = self.inbox
+        link = self._link
+        if link.engine.has_output:
+            await link.flush(inbox.write_timeout)
+        if not inbox.blocks:
+            try:
+                if not await self._more():
+                    await self._finish()
+                    return b""
+            except Exception:
+                await self._break_off(errors.CANCEL)
+                raise
+        block = inbox.blocks.popleft()
+        with link.mutex:
+            link.engine.consumed(inbox.stream_id, len(block))
+        return block
+
+    async def _more(self) -> bool:
+        """Wait for content.  False at its end."""
+        inbox = self.inbox
+        network = self._link.network
+        self._rated = True
+        self._since = began = network.now()
+        while not inbox.blocks:
+            if inbox.ended:
+                return False
+            if inbox.error is not None:
+                raise inbox.error
+            if self._closed:
+                raise ReadError("the response was closed here")
+            await self._get_on()
+            now = network.now()
+            self._waited += now - began
+            began = now
+        return True
+
+    @property
+    def trailers(self) -> Headers | None:
+        return self.inbox.trailers
+
+    @property
+    def network_stream(self) -> Stream | None:
+        return self._link.stream
+
+    async def prioritize(self, priority: bytes) -> None:
+        """Change the priority of the response: the value of a Priority field (RFC 9218 §7.1)."""
+        wanted = parse_priority(priority)
+        link = self._link
+        with link.mutex:
+            if self._closed or link.failure is not None:
+                return
+            link.engine.queue(PriorityUpdated(self.inbox.stream_id, wanted.urgency, wanted.incremental))
+        await link.flush(self.inbox.write_timeout)
+
+    # -- the end
+
+    async def _finish(self) -> None:
+        """The response is complete.  What the server has not waited for need not be sent (RFC 9113 §8.1)."""
+        await self._break_off(errors.NO_ERROR)
+
+    async def aclose(self) -> None:
+        await self._break_off(errors.CANCEL)
+
+    async def _break_off(self, code: int) -> None:
+        self.drop(code)
+        link = self._link
+        if link.engine.has_output or link.closing:
+            await link.flush(self.inbox.write_timeout)
+
+    def drop(self, code: int) -> None:
+        """End the stream, if it is not over.  What is queued by that is still to be written."""
+        if self._closed:
+            return
+        self._closed = True
+        inbox = self.inbox
+        with self._link.mutex:
+            self._link.reset(inbox, errors.NO_ERROR if inbox.ended else code)
+            self._link.leave(inbox)
+            inbox.notify()

@@ -1,0 +1,77 @@
+"""What has come for one stream of HTTP/2, and who waits for more of it.  Nothing here reads, writes or waits."""
+
+from collections import deque
+from typing import Final
+
+from interlock.h2 import InformationalResponse, Response
+from interlock.http.fields import Headers
+from interlock.net.stream import Event
+
+__all__ = ["Inbox"]
+
+
+class Inbox:
+    """One stream's; 0 is that of nobody's."""
+
+    __slots__ = (
+        "blocks",
+        "changed",
+        "ended",
+        "error",
+        "event",
+        "head",
+        "informational",
+        "informational_responses",
+        "last",
+        "lost",
+        "may_go_on",
+        "octets",
+        "refused",
+        "stream_id",
+        "trailers",
+        "write_timeout",
+    )
+
+    def __init__(self, stream_id: int, now: float, write_timeout: float | None = None) -> None:
+        self.stream_id: Final = stream_id
+        #: Seconds for a write by who waits here.
+        self.write_timeout: Final = write_timeout
+        #: The head of the final response.
+        self.head: Response | None = None
+        #: Informational responses of which nobody was told yet, and how many there were in all.
+        self.informational: Final[deque[InformationalResponse]] = deque()
+        self.informational_responses = 0
+        #: Whether the server has told that it wants the content of the request (RFC 9110 §10.1.1).
+        self.may_go_on = False
+        #: Content that nobody has taken yet, and how many octets came in all.
+        self.blocks: Final[deque[bytes]] = deque()
+        self.octets = 0
+        #: Whether the response is complete, and what came behind its content.
+        self.ended = False
+        self.trailers: Headers | None = None
+        #: Why nothing more will come, if it is not complete.
+        self.error: Exception | None = None
+        #: Whether that is because the connection was lost; or because the peer has done nothing with the request, and says so.
+        self.lost = False
+        self.refused = False
+        #: When something came for it.
+        self.last = now
+        #: Whether something has happened since somebody looked; and what wakes who waits for that.
+        self.changed = False
+        self.event: Event | None = None
+
+    def notify(self) -> None:
+        """Something has happened."""
+        self.changed = True
+        event = self.event
+        if event is not None:
+            self.event = None
+            event.set()
+
+    def fail(self, error: Exception, *, lost: bool = False, refused: bool = False) -> None:
+        """Nothing more will come."""
+        if not self.ended and self.error is None:
+            self.error = error
+            self.lost = lost
+            self.refused = refused
+        self.notify()
