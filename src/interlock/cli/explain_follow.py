@@ -10,8 +10,11 @@ from typing import Final, Protocol
 
 from interlock.cli.explain_http1 import Http1
 from interlock.cli.explain_steps import ENDS, Problem, Side, Step, other_end
+from interlock.cli.explain_websocket import COMPRESSED, WebSocket
 from interlock.h2 import frames
 from interlock.http.limits import Limits
+from interlock.ws.deflate import Agreed
+from interlock.ws.handshake import is_websocket
 
 __all__ = ["Conversation", "Settings"]
 
@@ -90,6 +93,8 @@ class Conversation:
         protocol = settings.protocol if settings.protocol != "auto" else self._spoken()
         if not protocol:
             return None
+        if protocol == "websocket":
+            return WebSocket(self.sides, settings.limits, COMPRESSED if settings.deflate else None)
         return Http1(self.sides, settings.limits, settings.methods)
 
     def _spoken(self) -> str:
@@ -110,7 +115,18 @@ class Conversation:
 
     def _successor(self, switched: Http1) -> Follower:
         """Who follows what comes after HTTP/1.1."""
-        return Tunnel(self.sides, "tunnel")
+        request, response = switched.request, switched.response
+        if request is None:  # only the server's side is there: its response tells
+            named = response.headers.get_all(b"upgrade") if response is not None else []
+            wanted = any(b"websocket" in value.lower() for value in named)
+        else:
+            wanted = is_websocket(request)
+        if not wanted:
+            return Tunnel(self.sides, "tunnel")
+        agreed: Agreed | None = COMPRESSED
+        if request is not None and response is not None:
+            agreed = switched.agreed
+        return WebSocket(self.sides, self._settings.limits, agreed)
 
     def left(self) -> Iterator[Step]:
         """What could not be read, at the end of all, because the other end has not gone on."""

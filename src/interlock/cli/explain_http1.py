@@ -10,6 +10,7 @@ from typing import Final
 from interlock.cli.explain_rules import rule_for
 from interlock.cli.explain_steps import ENDS, Moved, Problem, Side, Step
 from interlock.cli.explain_text import visible
+from interlock.cli.explain_websocket import agreement
 from interlock.h1.observer import Observer
 from interlock.h1.tables import SYSTEM
 from interlock.http.errors import LocalProtocolError, RemoteProtocolError
@@ -28,6 +29,7 @@ from interlock.http.sentinels import (
 )
 from interlock.http.status import reason
 from interlock.machine.moves import moves, which
+from interlock.ws.deflate import Agreed
 from interlock.ws.handshake import is_websocket, read_request
 
 __all__ = ["PROTOCOL", "Http1", "notes_on"]
@@ -64,6 +66,8 @@ class Http1:
         #: The request that asks for another protocol, and the response that accepts that, once it has.
         self.request: Request | None = None
         self.response: InformationalResponse | Response | None = None
+        #: The compression of the WebSocket that they have opened.
+        self.agreed: Agreed | None = None
         #: Whether both ends have left HTTP/1.1.
         self.switched = False
 
@@ -134,6 +138,7 @@ class Http1:
         elif isinstance(event, (InformationalResponse, Response)):
             step.summary = f"HTTP/{event.http_version.decode()} {event.status_code} {event.reason.decode('latin-1')}"
             step.fields = event.headers.raw_items()
+            step.notes = self._notes_on_response(event)
             self.response = event
         elif isinstance(event, Data):
             step.content = len(event.data)
@@ -142,6 +147,17 @@ class Http1:
             step.fields = event.headers.raw_items()
         step.moves = self._moves(before, f"{side.sender}.{step.event}")
         return step
+
+    def _notes_on_response(self, response: InformationalResponse | Response) -> list[str]:
+        """Whether a response opens a WebSocket as it should."""
+        request = self.request
+        if request is None or response.status_code != 101 or not is_websocket(request):
+            return []
+        try:
+            self.agreed = agreement(request, response)
+        except LocalProtocolError as error:
+            return [f"a client does not take this WebSocket for open: {error}"]
+        return []
 
     def _moves(self, before: int, prefix: str) -> list[Moved]:
         event = which(SYSTEM, before, self._observer.joint, prefix)

@@ -16,8 +16,8 @@ SECRET: Final = frozenset((b"authorization", b"proxy-authorization", b"cookie", 
 
 _INDENT: Final = "    "
 #: The columns of a machine's name, and of its transition.
-_NAME: Final = 12
-_TRANSITION: Final = 40
+_NAME: Final = 14
+_TRANSITION: Final = 42
 #: Columns of text, and octets in a line of hexadecimal.
 _WIDTH: Final = 100
 _ROW: Final = 16
@@ -91,11 +91,9 @@ def lines_of_step(step: Step, *, secrets: bool) -> list[str]:
 
 
 def _content(step: Step) -> str:
-    if step.content == len(step.shown):
-        return preview(step.shown)
-    return preview(step.shown).replace(
-        f"{len(step.shown)} octet{'' if len(step.shown) == 1 else 's'}:", f"{step.content} octets:", 1
-    )
+    size = f"{step.content} octet{'' if step.content == 1 else 's'}"
+    _, colon, shown = preview(step.shown).partition(":")
+    return f"{size}{colon}{shown}{' ...' if colon and step.content > len(step.shown) else ''}"
 
 
 def _moved(moves: list[Moved]) -> list[str]:
