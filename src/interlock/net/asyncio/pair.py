@@ -119,6 +119,8 @@ class PairStream(Stream):
                 return True
             sock = self._writer.get_extra_info("socket")
             return sock is None or ready(sock)
+        if info == "cancelled_write_is_whole":
+            return True  # the transport has all of it
         name = _EXTRA.get(info)
         return None if name is None else self._writer.get_extra_info(name)
 

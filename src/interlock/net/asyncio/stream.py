@@ -339,6 +339,8 @@ class AsyncioStream(Stream):
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
             return self._is_readable()
+        if info == "cancelled_write_is_whole":
+            return True  # the transport has all of it
         name = _EXTRA.get(info)
         return None if name is None or self._transport is None else self._transport.get_extra_info(name)
 
