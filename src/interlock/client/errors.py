@@ -4,6 +4,7 @@ from interlock.net.errors import NetworkError, TimeoutException
 
 __all__ = [
     "ConnectionNotAvailable",
+    "ContentTooLarge",
     "PoolClosed",
     "PoolTimeout",
     "ProxyError",
@@ -26,6 +27,10 @@ class ProxyError(NetworkError):
 
 class UnsupportedProtocol(Exception):
     """A URL of a scheme that is not spoken here, or without one."""
+
+
+class ContentTooLarge(Exception):
+    """The content of a response is more than is read as a whole."""
 
 
 class TooManyConnections(Exception):

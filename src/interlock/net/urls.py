@@ -4,9 +4,9 @@ What a URL of a scheme has to be beside that stands where the scheme is spoken. 
 """
 
 import binascii
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-__all__ = ["basic_credentials", "split_url", "url_credentials", "url_host", "url_port"]
+__all__ = ["basic_credentials", "split_url", "url_credentials", "url_host", "url_port", "url_target"]
 
 
 def split_url(url: str, schemes: tuple[str, str]) -> tuple[SplitResult, bool]:
@@ -45,6 +45,14 @@ def url_credentials(split: SplitResult) -> tuple[str, str] | None:
     if split.username is None:
         return None
     return unquote(split.username), unquote(split.password or "")
+
+
+def url_target(url: str, split: SplitResult) -> bytes:
+    """Path and query, as a request's target in origin-form (RFC 9112 §3.2.1).  ``split``: the parts of ``url``."""
+    target = quote(split.path or "/", safe="/!$&'()*+,;=:@%~")
+    if split.query or "?" in url.partition("#")[0]:
+        target += "?" + quote(split.query, safe="/!$&'()*+,;=:@%~?")
+    return target.encode("ascii")
 
 
 def basic_credentials(credentials: tuple[str, str] | None) -> bytes | None:

@@ -7,11 +7,10 @@ opening handshake is carried by HTTP/1.1 stands in ``websocket_opening.py``; wha
 
 import os
 from typing import Final, Generic, TypeVar
-from urllib.parse import quote
 
 from interlock.http.limits import Timeouts
 from interlock.net.deadlines import NEVER
-from interlock.net.urls import basic_credentials, split_url, url_credentials, url_host, url_port
+from interlock.net.urls import basic_credentials, split_url, url_credentials, url_host, url_port, url_target
 
 __all__ = ["Pings", "WebSocketURL", "parse_url"]
 
@@ -175,7 +174,4 @@ def parse_url(url: str) -> WebSocketURL:
     authority = f"[{host}]" if ":" in host else host
     if port != (443 if secure else 80):
         authority = f"{authority}:{port}"
-    target = quote(split.path or "/", safe="/!$&'()*+,;=:@%~")
-    if split.query or "?" in url:
-        target += "?" + quote(split.query, safe="/!$&'()*+,;=:@%~?")
-    return WebSocketURL(secure, host, port, authority.encode("ascii"), target.encode("ascii"), url_credentials(split))
+    return WebSocketURL(secure, host, port, authority.encode("ascii"), url_target(url, split), url_credentials(split))
