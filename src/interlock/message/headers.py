@@ -167,6 +167,9 @@ class Headers(MutableMapping[Any, Any]):
         """The section as it is written: its field lines and the empty line behind them (RFC 9112 §2.1)."""
         return field_lines(self.raw_items())
 
+    def __copy__(self) -> "Headers":
+        return Headers(self)
+
     def __repr__(self) -> str:
         return f"<Headers({self.raw_items()!r})>"
 

@@ -20,12 +20,12 @@ from interlock.h1.framing import (
 from interlock.h1.parse import parse_request_line, parse_status_line
 from interlock.h1.write import LAST_CHUNK, chunk_line, field_lines, without
 from interlock.http import events
-from interlock.http.errors import LocalProtocolError, RemoteProtocolError
+from interlock.http.errors import LocalProtocolError, RemoteProtocolError, excerpt
 from interlock.http.fields import CHUNKED
 from interlock.http.fields import Headers as FieldSection
 from interlock.http.leniency import Leniency
 from interlock.http.limits import Limits
-from interlock.http.sentinels import CLIENT, NEED_DATA, SERVER, Sentinel
+from interlock.http.sentinels import CLIENT, NEED_DATA, SERVER, SWITCHED_PROTOCOL, Sentinel
 from interlock.http.status import content_allowed
 from interlock.message.headers import Fields, Headers
 from interlock.message.item import Given, Item, item_of
@@ -148,7 +148,7 @@ class Message(ABC):
                 event = engine.next_event()
                 if event is NEED_DATA:
                     return self.state
-                self._take(event)
+                self._take(event, engine.their_state is SWITCHED_PROTOCOL)
         except RemoteProtocolError as error:
             self._error = error
             raise
@@ -171,8 +171,8 @@ class Message(ABC):
             raise LocalProtocolError("this message is complete: go on with its trailing data elsewhere")
         return self._engine
 
-    def _take(self, event: events.Event | Sentinel) -> None:
-        """Take from the engine what has come."""
+    def _take(self, event: events.Event | Sentinel, switched: bool) -> None:
+        """Take from the engine what has come.  ``switched``: whether what comes behind it is no HTTP."""
         if isinstance(event, events.Data):
             self._content.append(bytes(event.data))
         elif isinstance(event, events.EndOfMessage):
@@ -183,7 +183,8 @@ class Message(ABC):
             self.protocol = b"HTTP/" + event.http_version
             self._headers = Headers(event.headers.raw_items())
             self._has_head = True
-            self._complete = isinstance(event, events.InformationalResponse)
+            # Behind an informational response, and one that opens a tunnel, comes no content, and no end of it.
+            self._complete = isinstance(event, events.InformationalResponse) or switched
         else:
             raise RemoteProtocolError("closed before a message began (RFC 9112 §8)")
 
@@ -237,7 +238,8 @@ class Message(ABC):
     def body(self) -> Item:
         """The content, without the transfer coding; as much of it as has come.
 
-        Where it is set, a Content-Length is set with it, unless not all of the message has come yet.
+        Where it is set, a Content-Length is set with it, unless not all of the message has come yet.  (Nor is it for HEAD and
+        304, whose Content-Length is that of another message.)
         """
         body = Item(b"".join(self._content))
         self._content = [body]
@@ -248,7 +250,7 @@ class Message(ABC):
         self._content = [Item(value)]
         if self._engine is not None and not self._complete:
             self._body_set = True
-        elif "Content-Length" in self._headers:
+        elif "Content-Length" in self._headers and self._content_allowed():
             self._headers["Content-Length"] = len(self._content[0])
 
     # -- what is written
@@ -301,7 +303,7 @@ class Message(ABC):
 
     def __str__(self) -> str:
         """The message for reading: each line behind an arrow, the body as text if it is UTF-8, no control characters."""
-        if self._engine is not None and not self._has_head:
+        if not self._has_head and not any(self._parts.values()):
             text = Item(self.buffer).string
         else:
             text = Item(self._start_line() + b"\r\n" + field_lines(self._fields())).string + self._readable_body()
@@ -469,8 +471,10 @@ class Response(Message):
 
     def _framing(self, fields: FieldSection) -> int:
         version, code, reason = parse_status_line(self._start_line())
-        if self.status != code:
-            raise LocalProtocolError(f"status {self.status.string!r} is not three digits (RFC 9112 §4)")
+        if self.status != code or self.reason != reason:
+            raise LocalProtocolError(
+                f"the status line {excerpt(self._start_line())} is not of three parts (RFC 9112 §4)"
+            )
         if self.body and not self._content_allowed():
             raise LocalProtocolError(
                 f"a response {code} to {self.request_method.string} has no content (RFC 9110 §6.4.1)"
