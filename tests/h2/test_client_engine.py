@@ -233,3 +233,14 @@ def test_a_server_that_offers_it() -> None:
     assert (event.method, event.protocol, event.target) == (b"CONNECT", b"websocket", b"/")
     engine.answer(1)
     assert engine.connection.stream_machines(1)["connect"] == "ACCEPTED"
+
+
+@pytest.mark.parametrize("code", [raw.REFUSED_STREAM, raw.NO_ERROR])
+def test_a_server_may_refuse_all_that_it_is_asked(code: int) -> None:
+    """It makes no work that was not asked for; a server's budget would be spent by this."""
+    engine = client()
+    for _ in range(1000):
+        stream = engine.ask()
+        engine.sent()
+        assert [type(event) for event in engine.get(raw.rst_stream(stream, code))] == [StreamReset]
+    assert engine.connection.error_code == -1

@@ -312,6 +312,7 @@ class Connection(Receiver):
         stream.method = event.method
         stream.left = event.headers.content_length
         stream.shown = True
+        self._budget.allow(2)  # what its answer brings with it
         priority = event.headers.get(b"priority")
         if priority is not None:
             wanted = parse_priority(priority)

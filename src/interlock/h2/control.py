@@ -118,8 +118,9 @@ class Control(Core):
             self._spend_allowed("resets of closed streams")
             return
         stream.joint = self._remote(stream.joint, REMOTE_RESET)
-        if stream.served:
-            # It has waited for its turn among the streams that may be open, and the application has done its work for it,
+        if stream.served or self.is_client:
+            # A server resets what it was asked for, so that it has no more of it than we have asked.  A client's request
+            # has waited for its turn among the streams that may be open, and the application has done its work for it,
             # as for one that takes all: whoever leaves a page of images may do so as often as it is served one.
             self._spend_allowed("resets")
         else:
