@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 from interlock.client.errors import ConnectionNotAvailable
-from interlock.client.http2_fields import is_idempotent, may_be_sent_again
+from interlock.client.heads import repeatable
 from interlock.client.http2_inbox import Inbox
 from interlock.client.http2_link import HTTP2Link
+from interlock.client.http2_tunnel import HTTP2Tunnel
 from interlock.client.messages import Exchange, Request, Response
+from interlock.client.trace import tell, traced
 from interlock.h2 import Data, EndOfMessage, Headers, PriorityUpdated, errors
 from interlock.h2.priority import parse_priority
 from interlock.http.fields import RawFields
@@ -35,8 +37,9 @@ class HTTP2Exchange(Exchange):
         "_request",
         "_served_before",
         "_since",
+        "_steps",
         "_taken",
-        "_trace_body",
+        "_tunnel",
         "_upload",
         "_waited",
         "inbox",
@@ -62,7 +65,9 @@ class HTTP2Exchange(Exchange):
         self._waited = 0.0
         self._rated = False
         self._closed = False
-        self._trace_body = False
+        self._tunnel: HTTP2Tunnel | None = None
+        #: With a trace: whether the content's step has begun (1) and ended (2), and the exchange was closed (3).
+        self._steps = 0
 
     # -- the content of the request
 
@@ -79,6 +84,8 @@ class HTTP2Exchange(Exchange):
             self._queue_end()
 
     def _queue(self, block: bytes) -> None:
+        if isinstance(block, str):
+            raise TypeError("content is octets: encode a str first")
         if block:
             self._taken = True
             self._link.engine.queue(Data(block), self.inbox.stream_id)
@@ -109,15 +116,9 @@ class HTTP2Exchange(Exchange):
                 return
         elif link.engine.pending(inbox.stream_id):
             # Who writes takes it; but where a window is closed, it is the peer who opens it.
-            await self._wait(self._remaining(), self._stalled())
+            await self._wait(self._remaining(), link.stalled(inbox))
             return
         await self._send_block()
-
-    def _stalled(self) -> bool:
-        """Whether it is for the peer to open a window."""
-        engine = self._link.engine
-        stream_id = self.inbox.stream_id
-        return engine.send_window <= 0 or engine.room(stream_id) + engine.pending(stream_id) <= 0
 
     async def _send_block(self) -> None:
         """Take the next block, and send it.  What has come meanwhile is read, too."""
@@ -186,6 +187,7 @@ class HTTP2Exchange(Exchange):
             if left <= 0.0:
                 with link.mutex:
                     link.doubt(since)
+                link.tell_change()
                 raise ReadTimeout(f"the server has sent nothing for {timeouts.read} seconds")
         if self._rated and timeouts.body_rate is not None and timeouts.body_grace is not None:
             rated = timeouts.body_grace + self.inbox.octets / timeouts.body_rate - self._waited
@@ -211,6 +213,8 @@ class HTTP2Exchange(Exchange):
                 raise self._error(inbox.error)
             await self._get_on()
         head = inbox.head
+        if head.status_code >= 300:
+            self._upload = False  # it does not want the content, whatever the content is
         if not self._taken and self._request.expect_continue is not None:
             self._upload = False  # it has not asked for the content
         return Response(head.status_code, b"", head.headers, b"2", self, inbox.stream_id)
@@ -226,24 +230,59 @@ class HTTP2Exchange(Exchange):
         """What a caller is told: whether the request may be made again, or what went wrong."""
         inbox = self.inbox
         request = self._request
-        unanswered = inbox.head is None and not inbox.informational_responses
-        if unanswered and may_be_sent_again(request.content, self._taken):
-            closed_early = inbox.lost and self._served_before and is_idempotent(request.method)
-            if inbox.refused or closed_early:
+        if inbox.head is None and not inbox.informational_responses:
+            refused = inbox.refused and self._content_is_there()
+            if refused or (inbox.lost and self._served_before and repeatable(request)):
                 again = ConnectionNotAvailable(str(error))
                 again.__cause__ = error
                 return again
         return error
 
-    async def read_block(self) -> bytes:
+    def _content_is_there(self) -> bool:
+        """Whether all of the content can be had once more."""
+        content = self._request.content
+        return not self._taken or content is None or not isinstance(content, (Iterator, AsyncIterator))
+
+    def take_rest(self) -> bytes | None:
         inbox = self.inbox
         link = self._link
-        if link.engine.has_output:
+        if not inbox.ended or self._request.trace is not None or inbox.stream_id in link.inboxes or link.closing:
+            return None
+        rest = inbox.blocks[0] if len(inbox.blocks) == 1 else b"".join(inbox.blocks)
+        inbox.blocks.clear()
+        self.drop(errors.NO_ERROR)
+        return rest
+
+    async def read_block(self) -> bytes:
+        request = self._request
+        if request.trace is None:
+            return await self._read()
+        name = "http2.receive_response_body"
+        info = {"request": request, "stream_id": self.inbox.stream_id}
+        if self._steps == 0:
+            self._steps = 1
+            await tell(request.trace, f"{name}.started", info)
+        try:
+            block = await self._read()
+        except BaseException as error:
+            if self._steps == 1:
+                self._steps = 2
+                await tell(request.trace, f"{name}.failed", {"exception": error})
+            raise
+        if not block and self._steps == 1:
+            self._steps = 2
+            await tell(request.trace, f"{name}.complete", {"return_value": None})
+        return block
+
+    async def _read(self) -> bytes:
+        inbox = self.inbox
+        link = self._link
+        if link.engine.has_output:  # what was taken before is made known
             await link.flush(inbox.write_timeout)
         if not inbox.blocks:
             try:
                 if not await self._more():
-                    await self._finish()
+                    await self._break_off(errors.NO_ERROR)
                     return b""
             except Exception:
                 await self._break_off(errors.CANCEL)
@@ -266,9 +305,11 @@ class HTTP2Exchange(Exchange):
                 raise inbox.error
             if self._closed:
                 raise ReadError("the response was closed here")
+            sending = self._upload
             await self._get_on()
             now = network.now()
-            self._waited += now - began
+            if not sending:
+                self._waited += now - began
             began = now
         return True
 
@@ -278,7 +319,10 @@ class HTTP2Exchange(Exchange):
 
     @property
     def network_stream(self) -> Stream | None:
-        return self._link.stream
+        head = self.inbox.head
+        if self._tunnel is None and self._request.method == b"CONNECT" and head is not None and head.status_code < 300:
+            self._tunnel = HTTP2Tunnel(self._link, self.inbox)
+        return self._link.stream if self._tunnel is None else self._tunnel
 
     async def prioritize(self, priority: bytes) -> None:
         """Change the priority of the response: the value of a Priority field (RFC 9218 §7.1)."""
@@ -292,12 +336,14 @@ class HTTP2Exchange(Exchange):
 
     # -- the end
 
-    async def _finish(self) -> None:
-        """The response is complete.  What the server has not waited for need not be sent (RFC 9113 §8.1)."""
-        await self._break_off(errors.NO_ERROR)
-
     async def aclose(self) -> None:
-        await self._break_off(errors.CANCEL)
+        request = self._request
+        if request.trace is None:
+            await self._break_off(errors.CANCEL)
+        elif self._steps < 3:
+            self._steps = 3
+            info = {"request": request, "stream_id": self.inbox.stream_id}
+            await traced(request.trace, "http2.response_closed", info, self._break_off(errors.CANCEL))
 
     async def _break_off(self, code: int) -> None:
         self.drop(code)
@@ -306,12 +352,17 @@ class HTTP2Exchange(Exchange):
             await link.flush(self.inbox.write_timeout)
 
     def drop(self, code: int) -> None:
-        """End the stream, if it is not over.  What is queued by that is still to be written."""
+        """End the stream, if it is not over.  What is queued by that is still to be written.
+
+        A server whose response is complete need not be sent what it has not waited for (RFC 9113 §8.1).
+        """
         if self._closed:
             return
         self._closed = True
         inbox = self.inbox
-        with self._link.mutex:
-            self._link.reset(inbox, errors.NO_ERROR if inbox.ended else code)
-            self._link.leave(inbox)
+        link = self._link
+        with link.mutex:
+            link.reset(inbox, errors.NO_ERROR if inbox.ended else code)
+            link.engine.release(inbox.stream_id)
             inbox.notify()
+        link.tell_change()

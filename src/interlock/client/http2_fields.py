@@ -4,24 +4,19 @@ Pure: fields in, an event out.  What HTTP/1.1 says of a connection is dropped he
 to refuse.  Which of the fields become pseudo-headers is the engine's to know, but for those that a caller gives as such.
 """
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
-from interlock.client.messages import Content, Request
+from interlock.client.heads import authority
+from interlock.client.messages import Request
 from interlock.h2 import Request as Head
 from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.fields import comma_list, octets_of
 from interlock.http.names import CONNECTION_SPECIFIC
 
-__all__ = ["head_of", "is_idempotent", "may_be_sent_again"]
+__all__ = ["head_of"]
 
 #: Fields that are not sent as they are.
 _SPECIAL: Final = CONNECTION_SPECIFIC | {b"te", b"host", b"expect", b"content-length", b"priority"}
-
-#: RFC 9110 §9.2.2.
-_IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
-
-_DEFAULT_PORTS: Final = {b"http": 80, b"https": 443}
 
 _EXPECT: Final = (b"expect", b"100-continue")
 
@@ -34,14 +29,14 @@ def head_of(request: Request, stream_id: int = 0) -> Head:
     """
     fields: list[Any] = []
     named: list[bytes] = []
-    authority = protocol = b""
+    host = protocol = b""
     has_length = has_expect = has_priority = has_trailers = False
     for given in request.headers:
         name = octets_of(given[0], "field name").lower()
         value: Any = given[1]
         if name[:1] == b":":
             if name == b":authority":
-                authority = octets_of(value, "field value")
+                host = octets_of(value, "field value")
             elif name == b":protocol":
                 protocol = octets_of(value, "field value")
             else:
@@ -54,7 +49,7 @@ def head_of(request: Request, stream_id: int = 0) -> Head:
                 named += comma_list(octets_of(value, "field value").lower())
                 continue
             if name == b"host":
-                authority = authority or octets_of(value, "field value")
+                host = host or octets_of(value, "field value")
                 continue
             if name == b"te":
                 has_trailers = has_trailers or b"trailers" in comma_list(octets_of(value, "field value").lower())
@@ -77,7 +72,9 @@ def head_of(request: Request, stream_id: int = 0) -> Head:
     if request.priority is not None and not has_priority:
         fields.append((b"priority", request.priority))
     tunnel = request.method == b"CONNECT" and not protocol
-    fields.insert(0, (b"host", authority or (request.target if tunnel else authority_of(request))))
+    if not host:
+        host = request.target if tunnel else authority(request.scheme, request.host, request.port)
+    fields.insert(0, (b"host", host))
     return Head(
         method=request.method,
         headers=fields,
@@ -87,21 +84,3 @@ def head_of(request: Request, stream_id: int = 0) -> Head:
         scheme=request.scheme,
         protocol=protocol,
     )
-
-
-def authority_of(request: Request) -> bytes:
-    """The origin's host and port as an authority, without the port that its scheme has anyway (RFC 9110 §4.2.3)."""
-    host = octets_of(request.host, "host")
-    if b":" in host:
-        host = b"[%b]" % host
-    return host if request.port == _DEFAULT_PORTS.get(request.scheme) else b"%b:%d" % (host, request.port)
-
-
-def is_idempotent(method: bytes) -> bool:
-    """Whether a request with it may be made again where nobody knows whether it was served (RFC 9110 §9.2.2)."""
-    return method in _IDEMPOTENT
-
-
-def may_be_sent_again(content: Content, taken: bool) -> bool:
-    """Whether all of the content can be had once more.  ``taken``: whether any block of it was taken."""
-    return not taken or content is None or not isinstance(content, (Iterator, AsyncIterator))

@@ -1,4 +1,4 @@
-"""What the exchanges of one HTTP/2 connection share: the engine, who reads for all of them, and who writes (RFC 9113).
+"""Who reads from an HTTP/2 connection for all its exchanges, and who writes.
 
 There is no task in the background.  Who waits for something takes the role of the reader, if nobody has it: what is read
 is handed to the engine, its events to the inboxes of their streams, and those who wait for these are woken.  When the
@@ -6,32 +6,15 @@ reader has what it wanted, or is cancelled, the next one who waits gets the role
 takes the role of the writer, and writes all that there is to be written, in order, before it gives the role back.  So
 whatever is queued is written, and nobody waits for another's answer.
 
-What a request is, and what an exchange gives to its caller, is not here.
+What they share is in ``http2_state.py``; what a request is, and what an exchange gives to its caller, is not here.
 """
 
 import functools
 from typing import Final
 
 from interlock.client.http2_inbox import Inbox
-from interlock.h2 import (
-    CLIENT,
-    NEED_DATA,
-    Connection,
-    ConnectionClosed,
-    Data,
-    EndOfMessage,
-    Event,
-    GoAway,
-    InformationalResponse,
-    Limits,
-    RemoteProtocolError,
-    RequestRefused,
-    Response,
-    SettingsChanged,
-    StreamReset,
-    errors,
-)
-from interlock.h2.frames import LARGEST, MAX_CONCURRENT_STREAMS
+from interlock.client.http2_state import HTTP2State
+from interlock.h2 import Limits, errors
 from interlock.net.errors import NetworkError, ReadError, ReadTimeout, TimeoutException, WriteTimeout
 from interlock.net.stream import Network, Stream
 
@@ -46,77 +29,22 @@ _LINGER: Final = 2.0
 _LONG: Final = 3600.0
 #: Seconds in which octets that are there are read: some networks take a look at the clock first.
 _AT_ONCE: Final = 0.005
-#: Informational responses to one request.
-_MOST_INFORMATIONAL: Final = 64
 
 
-class HTTP2Link:
-    """One connection below its exchanges.
+class HTTP2Link(HTTP2State):
+    """The same, and who reads and writes."""
 
-    Methods that say so are to be called with :attr:`mutex` held, and never wait.
-    """
-
-    __slots__ = (
-        "_broken",
-        "_ended",
-        "_goaway",
-        "_nobody",
-        "_reader",
-        "_received_at",
-        "_settings_left",
-        "_settings_timeout",
-        "_unfinished",
-        "_waiting",
-        "_whole",
-        "_writing",
-        "closing",
-        "engine",
-        "failure",
-        "idle_since",
-        "inboxes",
-        "most_streams",
-        "mutex",
-        "network",
-        "served",
-        "stream",
-        "suspect",
-    )
+    __slots__ = ("_nobody", "_settings_left", "_settings_timeout", "_unfinished", "_whole", "_writing")
 
     def __init__(self, network: Network, stream: Stream, limits: Limits, settings_timeout: float | None) -> None:
-        now = network.now()
-        self.network: Final = network
-        self.stream: Final = stream
-        self.engine: Final = Connection(CLIENT, limits=limits)
-        #: What keeps threads from the engine, and from all that stands here.
-        self.mutex: Final = network.mutex()
-        #: The streams whose exchanges are not over.
-        self.inboxes: Final[dict[int, Inbox]] = {}
-        #: Why the connection is of no use any more.
-        self.failure: Exception | None = None
-        #: How many streams may be open.
-        self.most_streams = limits.streams
-        #: Whether a response has come on it before.
-        self.served = False
-        #: Whether nothing at all has come while somebody has waited in vain: the peer may be gone.
-        self.suspect = False
-        #: Since when no exchange is in progress; meaningless while one is.
-        self.idle_since = now
-        # Who reads; who waits, and would read; who reads for nobody.
-        self._reader: Inbox | None = None
-        self._waiting: Final[dict[Inbox, None]] = {}
-        self._nobody: Final = Inbox(0, now)
-        # Whether somebody writes; has a write that may be half done; can write no more.
+        super().__init__(network, stream, limits)
+        # Who reads for nobody.
+        self._nobody: Final = Inbox(0, 0.0)
+        # Whether somebody writes; and has a write that may be half done.
         self._writing = False
         self._unfinished = False
-        self._broken = False
         # Whether a write that is cancelled goes out whole all the same.
         self._whole: Final = bool(stream.get_extra_info("cancelled_write_is_whole"))
-        #: Whether the stream is to be closed once all is written.
-        self.closing = False
-        # Whether that was done.
-        self._ended = False
-        self._goaway: GoAway | None = None
-        self._received_at = now
         # Seconds of reading in which our SETTINGS have still to be acknowledged (RFC 9113 §6.5.3).
         self._settings_timeout: Final = settings_timeout
         self._settings_left = _LONG if settings_timeout is None else settings_timeout
@@ -129,7 +57,7 @@ class HTTP2Link:
         With ``reading``, read meanwhile if nobody does.  Without, what is waited for is not the peer, but who writes.
         """
         with self.mutex:
-            if inbox.changed:
+            if inbox.changed or self.failure is not None:
                 inbox.changed = False
                 return
             event = None
@@ -190,10 +118,12 @@ class HTTP2Link:
                 self._settings_left -= self.network.now() - began
             if octets is None:
                 if pending and self._settings_left <= 0.0:
-                    self._refuse_settings()
+                    with self.mutex:
+                        self._refuse_settings(self._settings_timeout)
                 return
             with self.mutex:
                 self._receive(octets)
+            self.tell_change()
             if inbox.changed or self.engine.has_output or self.closing:
                 return
             if seconds is not None:
@@ -213,6 +143,7 @@ class HTTP2Link:
                 octets = await stream.read(_READ, _AT_ONCE)
                 with self.mutex:
                     self._receive(octets)
+                self.tell_change()
         except ReadTimeout:
             pass  # of TLS, and nothing in it
         except NetworkError as error:
@@ -287,6 +218,7 @@ class HTTP2Link:
         if owner is not None:
             with self.mutex:
                 self.reset(owner, errors.CANCEL)
+            self.tell_change()
         if self._writing and await self.network.shielded(self._write_rest, _LINGER) is None:
             self.lose(ReadError("the connection was aborted here: the peer takes nothing, and nobody waits for that"))
 
@@ -312,166 +244,7 @@ class HTTP2Link:
             await self.look()
         self.lose(error)
 
-    # -- what has come
-
-    def _receive(self, octets: bytes) -> None:
-        """Hand octets to the engine, and its events to their streams.  The mutex is held."""
-        engine = self.engine
-        now = self.network.now()
-        engine.refill(now - self._received_at)
-        self._received_at = now
-        self.suspect = False
-        engine.receive_data(octets)
-        inboxes = self.inboxes
-        try:
-            while True:
-                event = engine.next_event()
-                if event is NEED_DATA:
-                    break
-                kind = type(event)
-                if kind is Data:
-                    inbox = inboxes.get(event.stream_id)
-                    if inbox is not None:
-                        inbox.blocks.append(event.data)
-                        inbox.octets += len(event.data)
-                        inbox.last = now
-                        inbox.notify()
-                elif kind is Response or kind is EndOfMessage or kind is InformationalResponse:
-                    inbox = inboxes.get(event.stream_id)
-                    if inbox is not None:
-                        inbox.last = now
-                        self._message(inbox, event)
-                        inbox.notify()
-                else:
-                    self._other(event)
-        except RemoteProtocolError as error:
-            self._fail(error)
-        stream_id = engine.data_frame_stream
-        if stream_id:
-            inbox = inboxes.get(stream_id)
-            if inbox is not None:
-                inbox.last = now
-        self._end_if_done()
-
-    def _message(self, inbox: Inbox, event: Event) -> None:
-        if isinstance(event, Response):
-            inbox.head = event
-        elif isinstance(event, EndOfMessage):
-            inbox.ended = True
-            inbox.trailers = event.headers
-            self.served = True
-        elif isinstance(event, InformationalResponse):
-            inbox.informational_responses += 1
-            inbox.may_go_on = inbox.may_go_on or event.status_code == 100
-            if inbox.informational_responses > _MOST_INFORMATIONAL:
-                self.reset(inbox, errors.ENHANCE_YOUR_CALM)
-                inbox.fail(RemoteProtocolError(f"more than {_MOST_INFORMATIONAL} informational responses"))
-            else:
-                inbox.informational.append(event)
-
-    def _other(self, event: Event) -> None:
-        if isinstance(event, StreamReset):
-            inbox = self.inboxes.get(event.stream_id)
-            if inbox is not None:
-                refused = event.remote and event.error_code == errors.REFUSED_STREAM
-                inbox.fail(RemoteProtocolError(event.reason), refused=refused)
-        elif isinstance(event, RequestRefused):
-            inbox = self.inboxes.get(event.stream_id)
-            if inbox is not None:
-                self.reset(inbox, errors.CANCEL)
-                inbox.fail(RemoteProtocolError(event.reason))
-        elif isinstance(event, SettingsChanged):
-            most = event.changes.get(MAX_CONCURRENT_STREAMS)
-            if most is not None:
-                self.most_streams = min(most, self.engine.limits.streams)
-            self._notify_all()
-        elif isinstance(event, GoAway):
-            self._goaway = event
-        elif isinstance(event, ConnectionClosed):
-            self._fail(RemoteProtocolError(self._told()), lost=True)
-
-    def _told(self) -> str:
-        """Why the server has closed the connection, as far as it has said so."""
-        goaway = self._goaway
-        if goaway is None:
-            return "the server has closed the connection"
-        said = f": {goaway.debug[:64]!r}" if goaway.debug else ""
-        return f"the server has closed the connection, with {errors.code_name(goaway.error_code)}{said}"
-
-    # -- the end of streams
-
-    def reset(self, inbox: Inbox, code: int) -> None:
-        """End a stream, if it is not over, and drop what is still to be sent on it.  The mutex is held."""
-        if not self._broken and self.failure is None:
-            self.engine.queue(StreamReset(inbox.stream_id, code))
-
-    def leave(self, inbox: Inbox) -> None:
-        """The exchange of a stream is over.  The mutex is held."""
-        if self.inboxes.pop(inbox.stream_id, None) is None:
-            return
-        self.engine.release(inbox.stream_id)
-        if not self.inboxes:
-            self.idle_since = self.network.now()
-            self._end_if_done()
-
-    # -- the end of the connection
-
-    def takes_no_more(self) -> bool:
-        """Whether no stream will be opened any more."""
-        return (
-            self.failure is not None
-            or self._broken
-            or self.suspect
-            or self.engine.peer_going_away
-            or self.engine.next_stream_id() > LARGEST
-        )
-
-    def doubt(self, since: float) -> None:
-        """Somebody has waited in vain since then.  The mutex is held."""
-        if self._received_at <= since:
-            self.suspect = True
-
-    def _end_if_done(self) -> None:
-        if not self.inboxes and not self.closing and self.takes_no_more():
-            self._fail(ReadError("the connection takes no more requests"))
-
-    def _fail(self, error: Exception, *, lost: bool = False) -> None:
-        """The connection is over: say so to the peer if that is possible.  The mutex is held."""
-        if self.failure is None:
-            for inbox in self.inboxes.values():
-                if self.engine.error_code < 0 and not lost:
-                    self.reset(inbox, errors.CANCEL)
-                inbox.fail(type(error)(str(error)), lost=lost)
-            self.failure = error
-            if self.engine.error_code < 0 and not lost:
-                self.engine.queue(ConnectionClosed())
-        self._broken = self._broken or lost
-        self.closing = True
-        self._notify_all()
-
-    def _notify_all(self) -> None:
-        if self._reader is not None:
-            self._reader.notify()
-        for inbox in list(self._waiting):
-            inbox.notify()
-        for inbox in self.inboxes.values():
-            inbox.notify()
-
-    def _refuse_settings(self) -> None:
-        """Our SETTINGS were not acknowledged in time (RFC 9113 §6.5.3)."""
-        with self.mutex:
-            self.engine.queue(GoAway(0, errors.SETTINGS_TIMEOUT))
-            self._fail(
-                ReadTimeout(f"the server has not acknowledged our SETTINGS for {self._settings_timeout} seconds")
-            )
-
-    def lose(self, error: Exception) -> None:
-        """Nothing more comes, or goes out: ``error`` says why."""
-        with self.mutex:
-            self._fail(error, lost=True)
-            self._writing = False
-            self._ended = True
-        self.stream.abort()
+    # -- the end
 
     def abort(self) -> None:
         """End it at once."""
@@ -489,6 +262,7 @@ class HTTP2Link:
         """End all streams, and the connection."""
         with self.mutex:
             self._fail(ReadError("the connection was closed here"))
+        self.tell_change()
         try:
             await self.flush(_LINGER)
             await self.stream.aclose()
