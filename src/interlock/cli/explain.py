@@ -106,7 +106,9 @@ def explain(
 
     HTTP/1.1, HTTP/2 and WebSocket, either direction or both.  What breaks a rule is shown at its octet, with the rule.
     """
-    settings = Settings(limits=_HUGE if no_limits else Limits(), protocol=protocol, methods=methods, deflate=deflate)
+    settings = Settings(
+        limits=_HUGE if no_limits else Limits(), protocol=protocol, methods=methods, deflate=deflate, secrets=secrets
+    )
     files = {end: given for end, given in (("client", client), ("server", server)) if given is not None}
     if file is not None and files:
         raise click.UsageError("FILE is one direction; with --client or --server there is none beside them.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from interlock.cli.explain_http1 import Http1
+from interlock.cli.explain_http2 import Http2
 from interlock.cli.explain_steps import ENDS, Problem, Side, Step, other_end
 from interlock.cli.explain_websocket import COMPRESSED, WebSocket
 from interlock.h2 import frames
@@ -24,13 +25,14 @@ class Settings:
     """What is known beforehand.
 
     ``protocol``: "auto", "http1", "http2" or "websocket".  ``methods``: of requests that are not there.  ``deflate``: whether
-    messages of a bare WebSocket may be compressed.
+    messages of a bare WebSocket may be compressed.  ``secrets``: whether they may be told.
     """
 
     limits: Limits
     protocol: str = "auto"
     methods: tuple[bytes, ...] = (b"GET",)
     deflate: bool = False
+    secrets: bool = False
 
 
 class Follower(Protocol):
@@ -93,6 +95,8 @@ class Conversation:
         protocol = settings.protocol if settings.protocol != "auto" else self._spoken()
         if not protocol:
             return None
+        if protocol == "http2":
+            return Http2(self.sides, settings.limits, settings.methods, secrets=settings.secrets)
         if protocol == "websocket":
             return WebSocket(self.sides, settings.limits, COMPRESSED if settings.deflate else None)
         return Http1(self.sides, settings.limits, settings.methods)

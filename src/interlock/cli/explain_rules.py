@@ -46,8 +46,12 @@ def _named(message: str) -> list[str]:
     return found
 
 
-#: What the sections are in that are only about the other version of HTTP.
-_OTHERS: Final = {"HTTP/1.1": ("RFC 9113", "RFC 7541", "RFC 8441"), "HTTP/2": ("RFC 9112",)}
+#: What the sections are in that are only about another protocol.
+_OTHERS: Final = {
+    "HTTP/1.1": ("RFC 9113", "RFC 7541", "RFC 8441"),
+    "HTTP/2": ("RFC 9112",),
+    "WebSocket": ("RFC 9112", "RFC 9113"),
+}
 
 
 def rule_for(message: str, protocol: str) -> Rule:

@@ -78,6 +78,21 @@ HTTP2: Final[tuple[Given, ...]] = (
         """Each end's first frame is SETTINGS, behind the preface of a client; and no end opens streams where the other one
         has said goodbye with GOAWAY.""",
     ),
+    (
+        "^the stream ends within a frame",
+        (),
+        "incomplete",
+        (),
+        """The octets end before the frame that they begin does.""",
+    ),
+    (
+        "^a frame on a stream that was closed",
+        ("RFC 9113 §5.1",),
+        "rule",
+        (),
+        """Nothing follows on a stream behind END_STREAM or RST_STREAM of its sender but PRIORITY, and what crossed the other
+        end's last frame on its way.""",
+    ),
     # -- settings, windows
     (
         (

@@ -95,13 +95,6 @@ WEBSOCKET: Final[tuple[Given, ...]] = (
         """A Close is the last frame of its sender: what follows is not read.""",
     ),
     (
-        "^the stream ends within a frame",
-        ("RFC 6455 §7.1.5", "RFC 6455 §5.2"),
-        "incomplete",
-        (),
-        """The octets end before the frame that they begin does.""",
-    ),
-    (
         "^no deflate data",
         ("RFC 7692 §7.2.2",),
         "rule",

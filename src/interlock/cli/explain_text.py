@@ -16,7 +16,7 @@ SECRET: Final = frozenset((b"authorization", b"proxy-authorization", b"cookie", 
 
 _INDENT: Final = "    "
 #: The columns of a machine's name, and of its transition.
-_NAME: Final = 14
+_NAME: Final = 16
 _TRANSITION: Final = 42
 #: Columns of text, and octets in a line of hexadecimal.
 _WIDTH: Final = 100
@@ -80,7 +80,7 @@ def lines_of_step(step: Step, *, secrets: bool) -> list[str]:
     what = f"{step.event} ({step.stream})" if step.stream else step.event
     told = escaped(step.summary)
     if step.content >= 0:
-        told = " ".join((told, _content(step))).strip()
+        told = f"{told}: {_content(step)}" if told else _content(step)
     lines = [_head(step.sender, place, what, told, step.connection)]
     lines += [
         f"{_INDENT}{visible(name)}: {shown_value(name, value, secrets=secrets)}".rstrip() for name, value in step.fields
@@ -103,9 +103,7 @@ def _moved(moves: list[Moved]) -> list[str]:
         move = moved.move
         cause = f"forced: {move.cause}" if move.forced else move.cause
         why = f"{cause} ({move.rfc})" if move.rfc else cause
-        lines.append(
-            f"{_INDENT}* {moved.machine:<{_NAME}}{f'{move.before} -> {move.after}':<{_TRANSITION}}{why}".rstrip()
-        )
+        lines.append(f"{_INDENT}* {moved.machine:<{_NAME}} {f'{move.before} -> {move.after}':<{_TRANSITION}} {why}")
     return lines
 
 

@@ -77,6 +77,7 @@ class Receiver(Control):
         "_block_stream",
         "_blocks",
         "_closed_by_peer",
+        "_largest_frame",
         "_need",
         "_octets",
         "_partial",
@@ -92,6 +93,8 @@ class Receiver(Control):
         self._partial = bytearray()
         self._need = len(frames.PREFACE) if not is_client else frames.HEAD_OCTETS
         self._closed_by_peer = False
+        #: What the peer was told that a frame may have; more than the least only where somebody looks on (observer.py).
+        self._largest_frame = frames.LEAST_FRAME_SIZE
         #: A field block that is not complete: its parts, their octets, and the CONTINUATION frames that it may have.
         self._block: list[bytes] = []
         self._block_octets = 0
@@ -138,7 +141,7 @@ class Receiver(Control):
             self._keep(octets, at, frames.HEAD_OCTETS)
             return False
         length = (octets[at] << 16) | (octets[at + 1] << 8) | octets[at + 2]
-        if length > frames.LEAST_FRAME_SIZE:
+        if length > frames.LEAST_FRAME_SIZE and length > self._largest_frame:
             raise ConnectionFault(errors.FRAME_SIZE_ERROR, f"a frame of {length} octets (RFC 9113 §4.2)")
         end = at + frames.HEAD_OCTETS + length
         if end > len(octets):

@@ -1,0 +1,305 @@
+"""HTTP/2 followed from outside, frame by frame: the octets of one end or of both, to steps and problems (RFC 9113).
+
+Streams are told as the server sees them: ``remote`` is the client's message there, ``local`` the server's.  Octets of a
+WebSocket on a stream (RFC 8441) go on to ``explain_websocket.py``, and are counted by themselves there.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from interlock.cli.explain_rules import rule_for
+from interlock.cli.explain_steps import ENDS, Moved, Problem, Side, Step, other_end
+from interlock.cli.explain_websocket import WebSocket, agreement
+from interlock.cli.ws_text import quoted
+from interlock.h2 import frames
+from interlock.h2.errors import code_name
+from interlock.h2.events import GoAway, PriorityUpdated, SettingsChanged, StreamReset, WindowUpdated
+from interlock.h2.observer import Fault, Observed, Observer
+from interlock.h2.tables import CONNECTION, STREAM
+from interlock.http.errors import LocalProtocolError
+from interlock.http.events import Data, EndOfMessage, InformationalResponse, Request, Response
+from interlock.http.limits import Limits
+from interlock.http.status import reason
+from interlock.machine.moves import moves
+from interlock.ws.handshake import is_websocket
+
+__all__ = ["PROTOCOL", "Http2"]
+
+PROTOCOL: Final = "HTTP/2"
+
+_TYPES: Final = {
+    frames.DATA: "DATA",
+    frames.HEADERS: "HEADERS",
+    frames.PRIORITY: "PRIORITY",
+    frames.RST_STREAM: "RST_STREAM",
+    frames.SETTINGS: "SETTINGS",
+    frames.PUSH_PROMISE: "PUSH_PROMISE",
+    frames.PING: "PING",
+    frames.GOAWAY: "GOAWAY",
+    frames.WINDOW_UPDATE: "WINDOW_UPDATE",
+    frames.CONTINUATION: "CONTINUATION",
+    frames.ALTSVC: "ALTSVC",
+    frames.ORIGIN: "ORIGIN",
+    frames.PRIORITY_UPDATE: "PRIORITY_UPDATE",
+}
+_BLOCKS: Final = {frames.HEADERS: "HEADERS", frames.CONTINUATION: "CONTINUATION", frames.PUSH_PROMISE: "PUSH_PROMISE"}
+_FLAGS: Final = (
+    (frames.END_STREAM, "END_STREAM", (frames.DATA, frames.HEADERS)),
+    (frames.ACK, "ACK", (frames.SETTINGS, frames.PING)),
+    (frames.END_HEADERS, "END_HEADERS", (frames.HEADERS, frames.CONTINUATION)),
+    (frames.PADDED, "PADDED", (frames.DATA, frames.HEADERS)),
+    (frames.WITH_PRIORITY, "PRIORITY", (frames.HEADERS,)),
+)
+_SETTINGS: Final = {
+    frames.HEADER_TABLE_SIZE: "HEADER_TABLE_SIZE",
+    frames.ENABLE_PUSH: "ENABLE_PUSH",
+    frames.MAX_CONCURRENT_STREAMS: "MAX_CONCURRENT_STREAMS",
+    frames.INITIAL_WINDOW_SIZE: "INITIAL_WINDOW_SIZE",
+    frames.MAX_FRAME_SIZE: "MAX_FRAME_SIZE",
+    frames.MAX_HEADER_LIST_SIZE: "MAX_HEADER_LIST_SIZE",
+    frames.ENABLE_CONNECT_PROTOCOL: "ENABLE_CONNECT_PROTOCOL",
+    frames.NO_RFC7540_PRIORITIES: "NO_RFC7540_PRIORITIES",
+}
+_SYSTEMS: Final = {"h2": STREAM, "h2-connection": CONNECTION}
+
+#: Octets of content, and of a frame that is wrong, that are shown.
+_SHOWN: Final = 32
+_FRAME: Final = 48
+#: Tunnels that are followed at a time.
+_MOST_TUNNELS: Final = 1000
+
+
+class Http2:
+    """One connection of HTTP/2.
+
+    ``sides``: what each end has sent, as far as it is there.  ``methods``: of requests that are not there.  ``secrets``:
+    whether the octets of field blocks may be shown.
+    """
+
+    def __init__(self, sides: dict[str, Side], limits: Limits, methods: tuple[bytes, ...], *, secrets: bool) -> None:
+        self._sides: Final = sides
+        self._limits: Final = limits
+        self._methods: Final = methods
+        self._secrets: Final = secrets
+        self._observer: Final = Observer(limits, tuple(sides))
+        self._preface_due = "client" in sides
+        self._ended: Final[set[str]] = set()
+        #: Requests for a WebSocket; and those that were accepted, with what each end has sent.
+        self._proposed: Final[dict[int, Request]] = {}
+        self._tunnels: Final[dict[int, tuple[dict[str, Side], WebSocket]]] = {}
+
+    def steps(self) -> Iterator[Step | Problem]:
+        """What can be told of what has come so far."""
+        going = True
+        patient = True
+        while going:
+            going = False
+            for sender in ENDS:
+                if sender in self._sides:
+                    for step in self._read(self._sides[sender], patient=patient):
+                        going = True
+                        yield step
+            if not going and patient:
+                patient = False  # neither waits for the other any more
+                going = all(side.ended for side in self._sides.values())
+        for sender in reversed(ENDS):
+            if sender in self._sides:
+                yield from self._end(self._sides[sender])
+
+    def _read(self, side: Side, *, patient: bool) -> Iterator[Step | Problem]:
+        if self._preface_due and side.sender == "client":
+            yield from self._read_preface(side)
+            if self._preface_due:
+                return
+        while not side.failed:
+            head = side.peek(frames.HEAD_OCTETS)
+            if len(head) < frames.HEAD_OCTETS:
+                return
+            whole = frames.HEAD_OCTETS + int.from_bytes(head[:3], "big")
+            largest = self._observer.largest_frame(side.sender, head[3])
+            if whole - frames.HEAD_OCTETS > largest:
+                whole = frames.HEAD_OCTETS  # which is enough to refuse it
+            if side.pending < whole or (patient and self._waits(side.sender, head)):
+                return
+            octets = side.take(whole)
+            observed = self._observer.frame(side.sender, octets, self._methods[0])
+            yield from self._told(side, octets, observed)
+            side.told = side.taken
+
+    def _read_preface(self, side: Side) -> Iterator[Step | Problem]:
+        while side.pending and not side.failed and side.taken < len(frames.PREFACE):
+            observed = self._observer.preface(side.take(1))
+            for fault in observed.faults:
+                yield self._problem(side, b"", fault, observed)
+        if side.taken == len(frames.PREFACE) and not side.failed:
+            self._preface_due = False
+            side.told = side.taken
+            yield Step("client", PROTOCOL, "preface", 0, side.taken, moves=_moved(observed))
+
+    def _waits(self, sender: str, head: bytes) -> bool:
+        """Whether a frame answers something that the other end has still to have sent: files have no order between them."""
+        other = self._sides.get(other_end(sender))
+        if other is None or other.failed:
+            return False
+        kind, flags = head[3], head[4]
+        if kind == frames.SETTINGS:
+            return flags & frames.ACK != 0 and not self._observer.announced(other.sender)
+        stream = frames.number(head[5:9]) & frames.LARGEST
+        return sender == "server" and stream & 1 == 1 and not self._observer.opened(stream)
+
+    def _end(self, side: Side) -> Iterator[Step | Problem]:
+        if not side.ended or side.failed or side.sender in self._ended:
+            return
+        self._ended.add(side.sender)
+        if side.pending:
+            at = side.taken + side.pending
+            begin = side.taken
+            octets = side.take(side.pending)
+            fault = Fault(0, 0, "the stream ends within a frame (RFC 9113 §4.1)")
+            yield self._problem(side, octets, fault, Observed(), at=at, begin=begin)
+            return
+        observed = self._observer.closed(side.sender)
+        at = side.taken
+        yield Step(side.sender, PROTOCOL, "ConnectionClosed", at, at, moves=_moved(observed))
+
+    # -- what a frame says
+
+    def _told(self, side: Side, octets: bytes, observed: Observed) -> Iterator[Step | Problem]:
+        for fault in observed.faults:
+            yield self._problem(side, octets, fault, observed)
+        if observed.faults:
+            return
+        kind = octets[3]
+        flags = octets[4]
+        stream = frames.number(octets[5:9]) & frames.LARGEST
+        step = Step(side.sender, PROTOCOL, _TYPES.get(kind, f"frame 0x{kind:x}"), side.told, side.taken, stream=stream)
+        told = [name for bit, name, kinds in _FLAGS if flags & bit and kind in kinds]
+        for event in observed.events:
+            words = self._words(event, step)
+            if words:
+                told.append(words)
+        if kind == frames.SETTINGS and not flags & frames.ACK:
+            told.extend(f"0x{name:x} = {value}" for name, value in _unknown_settings(octets))
+        step.summary = ", ".join(told)
+        step.moves = _moved(observed)
+        yield step
+        for event in observed.events:
+            yield from self._tunnelled(side.sender, event)
+
+    def _words(self, event: Any, step: Step) -> str:
+        """What an event says; fields and content go into ``step``."""
+        if isinstance(event, Request):
+            step.fields = event.headers.raw_items()
+            protocol = f" {event.protocol.decode()}" if event.protocol else ""
+            if event.protocol and self._observer.settings("server").get(frames.ENABLE_CONNECT_PROTOCOL, 0) != 1:
+                step.notes.append("extended CONNECT, which the server has not offered (RFC 8441 §3)")
+            return f"{event.method.decode()}{protocol} {event.target.decode('latin-1')} ({event.scheme.decode()})"
+        if isinstance(event, (InformationalResponse, Response)):
+            step.fields = event.headers.raw_items()
+            return f"{event.status_code}"
+        if isinstance(event, Data):
+            step.content = len(event.data)
+            step.shown = bytes(event.data[:_SHOWN])
+        elif isinstance(event, EndOfMessage):
+            step.fields = step.fields or event.headers.raw_items()
+            return "EndOfMessage"
+        elif isinstance(event, SettingsChanged):
+            return ", ".join(f"{_SETTINGS.get(name, hex(name))} = {value}" for name, value in event.changes.items())
+        elif isinstance(event, WindowUpdated):
+            return f"{event.increment} octets more"
+        elif isinstance(event, StreamReset):
+            return f"{code_name(event.error_code)} on stream {event.stream_id}"
+        elif isinstance(event, GoAway):
+            debug = f", {quoted(event.debug[:_SHOWN])}" if event.debug else ""
+            return f"{code_name(event.error_code)}, last stream {event.last_stream_id}{debug}"
+        elif isinstance(event, PriorityUpdated):
+            return f"stream {event.stream_id}: urgency {event.urgency}{', incremental' if event.incremental else ''}"
+        return ""
+
+    # -- WebSocket on a stream
+
+    def _tunnelled(self, sender: str, event: Any) -> Iterator[Step | Problem]:
+        stream = getattr(event, "stream_id", 0)
+        if isinstance(event, Request) and is_websocket(event):
+            if len(self._proposed) < _MOST_TUNNELS:
+                self._proposed[stream] = event
+                if "server" not in self._sides:
+                    yield from self._accepted(stream, None)
+        elif isinstance(event, Response):
+            if stream in self._proposed and 200 <= event.status_code < 300:
+                yield from self._accepted(stream, event)
+            self._proposed.pop(stream, None)
+        elif stream in self._tunnels:
+            sides, websocket = self._tunnels[stream]
+            if isinstance(event, Data) and sender in sides:
+                sides[sender].feed(bytes(event.data))
+            elif isinstance(event, EndOfMessage) and sender in sides:
+                sides[sender].feed(b"")
+            elif isinstance(event, StreamReset):
+                del self._tunnels[stream]
+                return
+            yield from websocket.steps()
+
+    def _accepted(self, stream: int, response: Response | None) -> Iterator[Step | Problem]:
+        request = self._proposed[stream]
+        agreed = None
+        if response is not None:
+            try:
+                agreed = agreement(request, response)
+            except LocalProtocolError as error:
+                yield Step("server", PROTOCOL, "handshake", summary=str(error), stream=stream)
+        sides = {sender: Side(sender) for sender in self._sides}
+        self._tunnels[stream] = (sides, WebSocket(sides, self._limits, agreed, stream))
+        yield from self._tunnels[stream][1].steps()
+
+    # -- errors
+
+    def _problem(
+        self, side: Side, octets: bytes, fault: Fault, observed: Observed, *, at: int = -1, begin: int = -1
+    ) -> Problem:
+        rule = rule_for(fault.text, PROTOCOL)
+        other = other_end(side.sender)
+        if rule.kind == "incomplete":
+            consequence = f"a {other} takes the connection for broken off"
+        elif fault.status:
+            consequence = f"a server answers {fault.status} ({reason(fault.status).decode()}) on this stream"
+        elif fault.stream:
+            consequence = f"a {other} resets this stream with {code_name(fault.code)}; the connection goes on"
+        else:
+            consequence = f"a {other} ends the connection with GOAWAY {code_name(fault.code)}"
+            side.failed = True
+        begin = side.told if begin < 0 else begin
+        shown = side.octets(begin, begin + _FRAME)[1][: max(len(octets), side.taken - begin)]
+        if octets[3:4] and octets[3] in _BLOCKS and not self._secrets:
+            shown = shown[: frames.HEAD_OCTETS]
+        return Problem(
+            side.sender,
+            PROTOCOL,
+            fault.text,
+            rule,
+            side.taken - 1 if at < 0 else at,
+            begin,
+            consequence,
+            shown,
+            begin,
+            binary=True,
+            moves=_moved(observed),
+            stream=fault.stream,
+            unread=side.drop() if side.failed else 0,
+        )
+
+
+def _unknown_settings(octets: bytes) -> Iterator[tuple[int, int]]:
+    """The settings of a SETTINGS frame whose names are not known."""
+    for at in range(frames.HEAD_OCTETS, len(octets) - 5, 6):
+        name = int.from_bytes(octets[at : at + 2], "big")
+        if name not in _SETTINGS:
+            yield name, int.from_bytes(octets[at + 2 : at + 6], "big")
+
+
+def _moved(observed: Observed) -> list[Moved]:
+    return [
+        Moved(transition.system, move, transition.stream)
+        for transition in observed.transitions
+        for move in moves(_SYSTEMS[transition.system], transition.before, transition.event)
+    ]
