@@ -21,7 +21,7 @@ from interlock.http.fields import EXPECT_CONTINUE, Headers
 from interlock.http.leniency import STRICT, Leniency
 from interlock.http.limits import Limits
 from interlock.http.sentinels import CLIENT, DONE, NEED_DATA, SWITCHED_PROTOCOL
-from interlock.net.errors import NetworkError, ReadError, ReadTimeout, WriteError
+from interlock.net.errors import NetworkError, ReadError, ReadTimeout, WriteError, WriteTimeout
 from interlock.net.stream import Network, Stream
 
 __all__ = ["ClientHTTP1Connection"]
@@ -271,6 +271,9 @@ class ClientHTTP1Connection(Connection):
                 event = await self._receive_head(request)
         except BaseException as error:
             self.abort()
+            if request.trace is not None:
+                await tell(request.trace, "http11.response_closed.started", {"request": request})
+                await tell(request.trace, "http11.response_closed.complete", {"return_value": None})
             if (
                 self._served
                 and not self._begun
@@ -291,6 +294,10 @@ class ClientHTTP1Connection(Connection):
             await traced(trace, "http11.send_request_body", info, self._send_content(request, head))
         except WriteError:
             self._engine.send_failed()
+        except WriteTimeout:
+            if not self._stream.get_extra_info("is_readable"):
+                raise
+            self._engine.send_failed()  # it has stopped reading, and says why
         return await traced(trace, "http11.receive_response_headers", info, self._receive_head(request), _describe_head)
 
     def _respond(self, request: Request, event: ResponseHead) -> Response:
