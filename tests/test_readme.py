@@ -1,4 +1,4 @@
-"""The Python of README.md and CONTRIBUTING.md runs, and what they name is there."""
+"""The Python of README.md, CONTRIBUTING.md and docs/message.md runs, and what they name is there."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from interlock import h1
 
-PAGES = ("README.md", "CONTRIBUTING.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/message.md")
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
@@ -39,4 +39,6 @@ def test_readme_has_python() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     for target in LINK.findall((ROOT / page).read_text(encoding="utf-8")):
-        assert (ROOT / target).exists() or target.startswith("src/"), f"{page} links to {target}, which is not there"
+        assert (ROOT / page).parent.joinpath(target).exists() or target.startswith("src/"), (
+            f"{page} links to {target}, which is not there"
+        )
