@@ -5,6 +5,7 @@ On asyncio and on trio, whose clocks are turned.
 
 import re
 import ssl
+from collections.abc import Callable
 
 import pytest
 from tests.client.bad_server import Far, Server, VirtualNetwork, run_on
@@ -297,7 +298,7 @@ def test_a_response_in_single_octets(loop: str, response: bytes) -> None:
 
 @pytest.mark.parametrize("response", [GOOD, WITH_TRAILERS], ids=["length", "chunked"])
 @pytest.mark.parametrize("ending", [closing_after, resetting_after])
-def test_a_response_that_ends_at_each_octet(loop: str, response: bytes, ending: Server) -> None:
+def test_a_response_that_ends_at_each_octet(loop: str, response: bytes, ending: Callable[[bytes], Server]) -> None:
     servers = [server for at in range(len(response)) for server in (ending(response[:at]), good)]
 
     async def test(network: VirtualNetwork) -> None:
