@@ -352,6 +352,43 @@ HTTP1: Final[tuple[Given, ...]] = (
         """The octets end within a head: its empty line, CR LF CR LF, has not come.""",
     ),
     (
+        "^peer closed connection without sending a response",
+        ("RFC 9112 §9.5", "RFC 9110 §9.2.2"),
+        "incomplete",
+        (),
+        """The octets end before any response has come. Whether the server has done what was asked nobody knows: only a
+        request that may be made twice is made again.""",
+    ),
+    (
+        "^nothing asked for a 101",
+        ("RFC 9110 §7.8", "RFC 9110 §15.2.2"),
+        "rule",
+        (b"upgrade",),
+        """101 accepts an Upgrade that the request has proposed: without a proposal, nothing can be accepted, and the
+        client would still speak HTTP.""",
+    ),
+    (
+        "^nothing asked for a 1",
+        ("RFC 9110 §15.2", "RFC 9112 §9.2"),
+        "rule",
+        (),
+        """An informational response comes between a request and its final response, and nowhere else.""",
+    ),
+    (
+        "^101 without Upgrade",
+        ("RFC 9110 §15.2.2", "RFC 9110 §7.8"),
+        "rule",
+        (b"upgrade",),
+        """A 101 says in Upgrade which protocol follows: without it, nobody knows what the octets behind it are.""",
+    ),
+    (
+        "octets of informational responses$",
+        ("RFC 9110 §15.2",),
+        "limit",
+        (),
+        """Any number of informational responses may come before the final one; how many a recipient reads is its own to say.""",
+    ),
+    (
         "^Got data when expecting EOF",
         ("RFC 9112 §9.6", "RFC 9112 §9.3"),
         "rule",
