@@ -235,8 +235,11 @@ async def passing(seconds: float) -> None:
     """Let so much virtual time pass."""
     loop = asyncio.get_running_loop()
     done = loop.create_future()
-    loop.call_later(seconds, done.set_result, None)
-    await done
+    timer = loop.call_later(seconds, done.set_result, None)
+    try:
+        await done
+    finally:
+        timer.cancel()
 
 
 def seconds() -> float:
