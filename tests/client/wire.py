@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from tests.net.virtual_clock import EPOCH, VirtualClockLoop
 
-from interlock.net.asyncio.network import AsyncioEvent
+from interlock.net.asyncio.network import AsyncioEvent, AsyncioNetwork
 from interlock.net.errors import ConnectError, ReadError, ReadTimeout, WriteError, WriteTimeout
 from interlock.net.stream import Event, Network, SocketOption, Stream
 
@@ -164,7 +164,7 @@ class WireStream(Stream):
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
             return bool(self.wire._outgoing) or bool(self.wire.end_of_client)
-        return None
+        return info == "cancelled_write_is_whole" or None
 
 
 Script = Callable[[Wire], Coroutine[Any, Any, None]]
@@ -180,6 +180,7 @@ class WireNetwork(Network):
         #: Seconds that connecting takes.
         self.connecting = connecting
         self.wires: list[Wire] = []
+        self._loop = AsyncioNetwork()
         self.slept: list[float] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._attempts = 0
@@ -209,6 +210,10 @@ class WireNetwork(Network):
         wire = Wire(len(self.wires), where)
         self.wires.append(wire)
         self._tasks.append(asyncio.get_running_loop().create_task(self._script(wire)))
+        return self.open(wire)
+
+    def open(self, wire: Wire) -> Stream:
+        """The client's end of a new wire."""
         return WireStream(wire)
 
     def now(self) -> float:
@@ -223,6 +228,9 @@ class WireNetwork(Network):
 
     def mutex(self) -> AbstractContextManager[object]:
         return contextlib.nullcontext()
+
+    async def shielded(self, call: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T | None:
+        return await self._loop.shielded(call, seconds)
 
     async def finish(self) -> None:
         """Wait for the far ends, whose errors come out here."""

@@ -221,6 +221,10 @@ class Pool:
         finally:
             for connection in connections:
                 connection.abort()
+            with self._mutex:
+                for member in list(self._members):
+                    if member.connection is not None:
+                        self._forget(member)
 
     def connections(self) -> list[Connection]:
         """The connections that there are."""
@@ -390,7 +394,9 @@ class Pool:
             if not member.reserved:  # nobody will make it
                 self._forget(member)
         elif connection.is_closed():
-            self._forget(member)
+            if not member.shared or connection.idle_since() is not None:
+                self._discard(member)
+            # otherwise it takes no more requests, and others still read from it
         elif not member.reserved and connection.idle_since() is not None:
             if not connection.room():
                 self._discard(member)
