@@ -124,26 +124,29 @@ class Content(httpx.SyncByteStream):
 
 
 class AsyncContent(httpx.AsyncByteStream):
-    """The same on an event loop."""
+    """The same on an event loop.  It is no generator: one that nobody exhausts would be closed by nobody knows whom."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange: Final = exchange
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
         exchange = self._exchange
         try:
-            rest = exchange.take_rest()
-            if rest is None:
-                while block := await exchange.read_block():
-                    yield block
-            elif rest:
-                yield rest
+            block = exchange.take_rest()
+            if block is None:
+                block = await exchange.read_block()
         except TRANSLATED as error:
             await self.aclose()
             raise translated(error) from error
         except BaseException:
             await self.aclose()
             raise
+        if not block:
+            raise StopAsyncIteration
+        return block
 
     async def aclose(self) -> None:
         await self._exchange.aclose()
