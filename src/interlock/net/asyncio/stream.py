@@ -19,6 +19,8 @@ __all__ = ["AsyncioStream"]
 
 #: Octets that nobody has read yet, before reading pauses.
 _ENOUGH: Final = 65536
+#: Octets that are encrypted at once: as many as a transport of TLS holds, below its high-water mark.
+_PIECE: Final = 65536
 #: Seconds in which a peer has to take some of what is still to be sent when the stream is closed.
 _LINGER: Final = 2.0
 #: Seconds that asyncio gives to a TLS handshake, which has to be some: who connects has a timeout of their own.
@@ -37,6 +39,7 @@ class AsyncioStream(Stream):
     """One transport.  ``peer``: what errors call the other end."""
 
     __slots__ = (
+        "_before",
         "_closed",
         "_deadline",
         "_ended",
@@ -45,6 +48,7 @@ class AsyncioStream(Stream):
         "_loop",
         "_lost",
         "_lower",
+        "_owner",
         "_paused",
         "_peer",
         "_reader",
@@ -52,6 +56,7 @@ class AsyncioStream(Stream):
         "_taken",
         "_timer",
         "_timer_at",
+        "_tls",
         "_transport",
         "_waiters",
         "_write_paused",
@@ -61,6 +66,10 @@ class AsyncioStream(Stream):
         self._loop: Final = loop
         self._peer: Final = peer
         self._transport: Any = None
+        self._tls = False
+        # The protocol that the transport had before, if any, and who would close the transport when it is let go of.
+        self._before: Any = None
+        self._owner: object = None
         # The transports below, nearest first, where this is TLS.
         self._lower: list[Any] = []
         # What has come: the first piece, octets of it that are taken, and all pieces behind it.
@@ -87,6 +96,27 @@ class AsyncioStream(Stream):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is there."""
         self._transport = transport
+        self._tls = transport.get_extra_info("sslcontext") is not None
+        if self._tls:
+            self._transport.set_write_buffer_limits(_PIECE)
+
+    def take_over(self, transport: asyncio.Transport, owner: object, received: bytes, ended: bool) -> None:
+        """Be the protocol of a transport that had another, which is still told when the connection is gone.
+
+        ``owner``: who closes the transport when it is let go of.  ``received``, ``ended``: what had come, be it the
+        peer's end.
+        """
+        self._owner = owner
+        self.connection_made(transport)
+        self._before = transport.get_protocol()
+        self._received = received
+        self._ended = ended
+        self._lost = ended and transport.is_closing()
+        self._paused = not self._lost and not transport.is_reading()
+        self._write_paused = transport.get_write_buffer_size() > transport.get_write_buffer_limits()[1]
+        transport.set_protocol(cast(asyncio.Protocol, self))
+        if self._paused:
+            self._resume()
 
     def data_received(self, data: bytes) -> None:
         """Octets from the peer."""
@@ -103,13 +133,13 @@ class AsyncioStream(Stream):
                 reader.set_result(None)
         elif not self._paused and self._waiting_octets() > _ENOUGH:
             self._paused = True
-            self._transport.pause_reading()
+            self._source().pause_reading()
 
     def eof_received(self) -> bool:
         """The peer has closed its side.  Returns whether ours stays open, which it cannot with TLS."""
         self._ended = True
         self._wake_reader()
-        return not self._lower
+        return not self._tls
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -120,6 +150,9 @@ class AsyncioStream(Stream):
             self._timer = None
         self._wake_reader()
         wake(self._waiters)
+        if self._before is not None:
+            self._before.connection_lost(exc)
+            self._before = None
 
     def pause_writing(self) -> None:
         """More than the high-water mark waits to be sent."""
@@ -187,8 +220,16 @@ class AsyncioStream(Stream):
     def _resume(self) -> None:
         if self._waiting_octets() <= _ENOUGH:
             self._paused = False
-            if not self._lost and not self._transport.is_closing():
-                self._transport.resume_reading()
+            source = self._source()
+            if not self._lost and not source.is_closing():
+                source.resume_reading()
+
+    def _source(self) -> Any:
+        """The transport to pause: the one on the socket.
+
+        Of a transport of TLS that is paused, uvloop drops what is there when the peer ends the connection.
+        """
+        return self._lower[-1] if self._lower else self._transport
 
     def _waiting_octets(self) -> int:
         return len(self._received) - self._taken + len(self._later)
@@ -223,17 +264,24 @@ class AsyncioStream(Stream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if self._lost or self._closed or self._transport.is_closing():
             raise self._write_error()
-        if buffer:
-            self._transport.write(buffer)
-        if self._write_paused:
-            await self._drained(timeout)
+        # A transport of TLS does not count what waits in the one below it: only the next piece tells.
+        piece = buffer if len(buffer) <= _PIECE or not self._tls else buffer[:_PIECE]
+        if piece:
+            self._transport.write(piece)
+        if self._write_paused or len(piece) < len(buffer):
+            await self._write_rest(memoryview(buffer)[len(piece) :], timeout)
 
-    async def _drained(self, timeout: float | None) -> None:
-        """Wait until the transport is below its low-water mark."""
+    async def _write_rest(self, rest: memoryview, timeout: float | None) -> None:
+        """Write all of it in pieces, and wait until the transport is below its low-water mark."""
         try:
             async with asyncio.timeout(timeout):
-                while self._write_paused and not self._lost:
-                    await woken(self._waiters)
+                while True:
+                    while self._write_paused and not self._lost:
+                        await woken(self._waiters)
+                    if self._lost or not rest:
+                        break
+                    self._transport.write(rest[:_PIECE])
+                    rest = rest[_PIECE:]
         except TimeoutError:
             raise write_timeout(self._peer, timeout) from None
         if self._lost:
@@ -253,16 +301,16 @@ class AsyncioStream(Stream):
         if self._lost or self._transport is None:
             return
         try:
-            if self._lower:
+            if self._tls and not self._transport.is_closing():
                 self._transport.set_write_buffer_limits(1, 0)
                 while self._write_paused and not self._lost and await self._gets_on():
                     pass
             # With TLS that has sent our end; the peer's is not waited for, as transports would, but for what has not
             # gone out of a transport between.
-            self._transport.close()
-            for lower in self._lower:
-                lower.close()
-                if lower.get_write_buffer_size():
+            for transport in [self._transport, *self._lower]:
+                if not transport.is_closing():  # to close it again would make a transport of TLS forget its protocol
+                    transport.close()
+                if transport is not self._transport and transport.get_write_buffer_size():
                     break
             while not self._lost and await self._gets_on():
                 pass
@@ -333,6 +381,8 @@ class AsyncioStream(Stream):
             self.abort()
             raise connect_error(what, "the peer has closed the connection")
         self._lost = True
+        stream._before = self._before
+        stream._owner = self._owner
         stream.connection_made(transport)
         return stream
 

@@ -27,17 +27,23 @@ _NO_MUTEX: Final[AbstractContextManager[object]] = contextlib.nullcontext()
 class TrioStream(Stream):
     """Any stream of trio's.  ``peer``: what errors call the other end; its address if it is not given."""
 
-    __slots__ = ("_closed", "_peer", "_stream")
+    __slots__ = ("_closed", "_ended", "_peer", "_stream")
 
     def __init__(self, stream: trio.abc.Stream, peer: str = "") -> None:
         self._stream: Final = stream
         self._closed = False
+        self._ended = False
         self._peer: Final = peer or _peer(stream)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._ended and not self._closed:  # TLS of trio's would break at an end that has no close_notify
+            await trio.lowlevel.checkpoint()
+            return b""
         try:
             with trio.move_on_after(math.inf if timeout is None else timeout):
-                return bytes(await self._stream.receive_some(max_bytes))
+                data = bytes(await self._stream.receive_some(max_bytes))
+                self._ended = not data
+                return data
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise read_error(self._peer, self._reason(error)) from error
         raise read_timeout(self._peer, timeout)
@@ -82,7 +88,7 @@ class TrioStream(Stream):
                 return TrioStream(stream, self._peer)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             self.abort()
-            raise connect_error(what, error.__cause__ or "the connection is closed") from error
+            raise connect_error(what, error.__cause__ or "the connection is closed") from (error.__cause__ or error)
         except (OSError, ValueError) as error:
             self.abort()
             raise connect_error(what, error) from error
