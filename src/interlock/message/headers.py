@@ -185,7 +185,7 @@ def _field_of(attribute: str) -> str:
 
 def _lines_of(name: Octets, value: Values) -> list[Line]:
     """The lines of a field: one, or none for an empty list."""
-    written = octets_of(name, "field name")
+    written = bytes(octets_of(name, "field name"))
     lower = field_name(written)
     given = value if isinstance(value, (list, tuple)) else [value]
     values = [Item(field_value(_value(lower, one))) for one in given]

@@ -290,7 +290,7 @@ class Message(ABC):
 
     def __eq__(self, other: object) -> bool:
         """Whether both say the same (see :meth:`Headers.__eq__`)."""
-        if not isinstance(other, Message) or type(self) is not type(other):
+        if not isinstance(other, Message):
             return NotImplemented
         return (self._parts, self._headers, self.body, self._trailers) == (
             other._parts,
@@ -483,7 +483,7 @@ class Response(Message):
             refuse_transfer_encoding(fields, code)
             return BY_LENGTH
         response = events.Response(status_code=code, headers=fields, http_version=version, reason=reason)
-        return framing_received(self.request_method, response)
+        return framing_received(self.request_method.raw, response)
 
     def _content_allowed(self) -> bool:
-        return content_allowed(self.request_method, self.status.integer or 0)
+        return content_allowed(self.request_method.raw, self.status.integer or 0)
