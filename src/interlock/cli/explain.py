@@ -6,7 +6,7 @@ from typing import IO, Any, Final
 
 import click
 
-from interlock.cli.explain_follow import Conversation, Settings
+from interlock.cli.explain_follow import Conversation, Settings, begins_as_http2
 from interlock.cli.explain_output import FORMATS, writer
 from interlock.cli.explain_steps import Problem, Step
 from interlock.http.limits import Limits
@@ -34,6 +34,8 @@ Exit status:
 
 #: Octets that are read at a time.
 _PIECE: Final = 65536
+#: A server's own limits; but what is recorded has no clock: of frames that only make work, as many as in a minute.
+_RECORDED: Final = Limits(glitches=Limits().glitches + 60 * Limits().glitches_rate)
 #: What nobody exceeds who is not out for it.
 _HUGE: Final = Limits(
     request_line=1 << 20,
@@ -107,7 +109,7 @@ def explain(
     HTTP/1.1, HTTP/2 and WebSocket, either direction or both.  What breaks a rule is shown at its octet, with the rule.
     """
     settings = Settings(
-        limits=_HUGE if no_limits else Limits(), protocol=protocol, methods=methods, deflate=deflate, secrets=secrets
+        limits=_HUGE if no_limits else _RECORDED, protocol=protocol, methods=methods, deflate=deflate, secrets=secrets
     )
     files = {end: given for end, given in (("client", client), ("server", server)) if given is not None}
     if file is not None and files:
@@ -164,7 +166,7 @@ def _sender(begin: bytes, protocol: str) -> str:
     """Who has sent what begins like this: a client, unless it can be none."""
     if protocol == "websocket":
         return "client" if len(begin) > 1 and begin[1] & 0x80 else "server"
-    if begin.startswith(b"HTTP/") or begin[3:9] == b"\x04\x00\x00\x00\x00\x00":
+    if begin.startswith(b"HTTP/") or begins_as_http2(begin):
         return "server"
     return "client"
 
@@ -173,6 +175,9 @@ def _recorded(files: dict[str, IO[bytes]], settings: Settings) -> Iterator[Step 
     """Explain what each end has sent.  A file is read as its side needs more, so that neither runs ahead."""
     conversation = Conversation(tuple(files), settings)
     sides = conversation.sides
+    for sender, file in files.items():  # both, as the first octets of either can tell what is spoken
+        sides[sender].feed(_piece(file))
+    yield from conversation.steps()
     going = True
     while going:
         going = False

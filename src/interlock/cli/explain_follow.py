@@ -17,7 +17,7 @@ from interlock.http.limits import Limits
 from interlock.ws.deflate import Agreed
 from interlock.ws.handshake import is_websocket
 
-__all__ = ["Conversation", "Settings"]
+__all__ = ["Conversation", "Settings", "begins_as_http2"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,11 @@ class Settings:
     methods: tuple[bytes, ...] = (b"GET",)
     deflate: bool = False
     secrets: bool = False
+
+
+def begins_as_http2(octets: bytes) -> bool:
+    """Whether octets are those that a server's HTTP/2 begins with: SETTINGS, on stream 0."""
+    return octets[3:9] == b"\x04\x00\x00\x00\x00\x00"
 
 
 class Follower(Protocol):
@@ -73,6 +78,10 @@ class Conversation:
     def feed(self, sender: str, data: bytes) -> Iterator[Step | Problem]:
         """More octets of ``sender``, b"" for its end; and what can be told then."""
         self.sides[sender].feed(data)
+        yield from self.steps()
+
+    def steps(self) -> Iterator[Step | Problem]:
+        """What can be told of what the sides have."""
         for item in self._steps():
             item.connection = self._connection
             yield item
@@ -108,14 +117,15 @@ class Conversation:
             begin = client.peek(len(frames.PREFACE))
             if begin == frames.PREFACE:
                 return "http2"
-            if not frames.PREFACE.startswith(begin) or client.ended:
-                return "http1"
-            return ""
-        server = self.sides["server"]
+            if frames.PREFACE.startswith(begin) and not client.ended:
+                return ""
+        server = self.sides.get("server")
+        if server is None:
+            return "http1"
         begin = server.peek(frames.HEAD_OCTETS)
-        if len(begin) < frames.HEAD_OCTETS and not server.ended:
+        if client is None and len(begin) < frames.HEAD_OCTETS and not server.ended:
             return ""
-        return "http2" if begin[3:9] == b"\x04\x00\x00\x00\x00\x00" else "http1"
+        return "http2" if begins_as_http2(begin) else "http1"
 
     def _successor(self, switched: Http1) -> Follower:
         """Who follows what comes after HTTP/1.1."""

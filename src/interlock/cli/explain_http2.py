@@ -12,7 +12,7 @@ from interlock.cli.explain_steps import ENDS, Moved, Problem, Side, Step, other_
 from interlock.cli.explain_websocket import WebSocket, agreement
 from interlock.cli.ws_text import quoted
 from interlock.h2 import frames
-from interlock.h2.errors import code_name
+from interlock.h2.errors import ENHANCE_YOUR_CALM, code_name
 from interlock.h2.events import GoAway, PriorityUpdated, SettingsChanged, StreamReset, WindowUpdated
 from interlock.h2.observer import Fault, Observed, Observer
 from interlock.h2.tables import CONNECTION, STREAM
@@ -112,19 +112,23 @@ class Http2:
             if self._preface_due:
                 return
         while not side.failed:
-            head = side.peek(frames.HEAD_OCTETS)
-            if len(head) < frames.HEAD_OCTETS:
-                return
-            whole = frames.HEAD_OCTETS + int.from_bytes(head[:3], "big")
-            largest = self._observer.largest_frame(side.sender, head[3])
-            if whole - frames.HEAD_OCTETS > largest:
-                whole = frames.HEAD_OCTETS  # which is enough to refuse it
-            if side.pending < whole or (patient and self._waits(side.sender, head)):
+            whole = self._whole(side)
+            if not whole or (patient and self._waits(side.sender, side.peek(frames.HEAD_OCTETS))):
                 return
             octets = side.take(whole)
             observed = self._observer.frame(side.sender, octets, self._methods[0])
             yield from self._told(side, octets, observed)
             side.told = side.taken
+
+    def _whole(self, side: Side) -> int:
+        """How many octets to read for the next frame; 0 while it is not complete."""
+        head = side.peek(frames.HEAD_OCTETS)
+        if len(head) < frames.HEAD_OCTETS:
+            return 0
+        length = int.from_bytes(head[:3], "big")
+        if length > self._observer.largest_frame(side.sender, head[3]):
+            return frames.HEAD_OCTETS  # which is enough to refuse it
+        return frames.HEAD_OCTETS + length if side.pending >= frames.HEAD_OCTETS + length else 0
 
     def _read_preface(self, side: Side) -> Iterator[Step | Problem]:
         while side.pending and not side.failed and side.taken < len(frames.PREFACE):
@@ -138,17 +142,23 @@ class Http2:
 
     def _waits(self, sender: str, head: bytes) -> bool:
         """Whether a frame answers something that the other end has still to have sent: files have no order between them."""
-        other = self._sides.get(other_end(sender))
-        if other is None or other.failed:
+        observer = self._observer
+        if not observer.is_seen(other_end(sender)):
             return False
         kind, flags = head[3], head[4]
-        if kind == frames.SETTINGS:
-            return flags & frames.ACK != 0 and not self._observer.announced(other.sender)
         stream = frames.number(head[5:9]) & frames.LARGEST
-        return sender == "server" and stream & 1 == 1 and not self._observer.opened(stream)
+        if kind == frames.SETTINGS:
+            return flags & frames.ACK != 0 and not observer.announced(other_end(sender))
+        if kind == frames.DATA and not observer.has_room(sender, stream, int.from_bytes(head[:3], "big")):
+            return True
+        if sender == "client":
+            return kind == frames.HEADERS and not observer.opened(stream) and not observer.may_open()
+        if kind == frames.RST_STREAM or kind == frames.GOAWAY:  # what is wrong comes before the answer to it
+            return self._sides["client"].pending > 0
+        return stream & 1 == 1 and not observer.opened(stream)
 
     def _end(self, side: Side) -> Iterator[Step | Problem]:
-        if not side.ended or side.failed or side.sender in self._ended:
+        if not side.ended or side.failed or side.sender in self._ended or self._whole(side):
             return
         self._ended.add(side.sender)
         if side.pending:
@@ -167,7 +177,7 @@ class Http2:
     def _told(self, side: Side, octets: bytes, observed: Observed) -> Iterator[Step | Problem]:
         for fault in observed.faults:
             yield self._problem(side, octets, fault, observed)
-        if observed.faults:
+        if any(fault.stream or fault.fatal for fault in observed.faults):
             return
         kind = octets[3]
         flags = octets[4]
@@ -210,6 +220,11 @@ class Http2:
         elif isinstance(event, StreamReset):
             return f"{code_name(event.error_code)} on stream {event.stream_id}"
         elif isinstance(event, GoAway):
+            if event.error_code == ENHANCE_YOUR_CALM and step.sender == "server":
+                sent = ", ".join(
+                    f"{count} {_TYPES.get(kind, f'of type 0x{kind:x}')}" for kind, count in self._observer.sent.items()
+                )
+                step.notes.append(f"the client has made too much work (RFC 9113 §10.5); its frames were {sent}")
             debug = f", {quoted(event.debug[:_SHOWN])}" if event.debug else ""
             return f"{code_name(event.error_code)}, last stream {event.last_stream_id}{debug}"
         elif isinstance(event, PriorityUpdated):
@@ -267,7 +282,8 @@ class Http2:
             consequence = f"a {other} resets this stream with {code_name(fault.code)}; the connection goes on"
         else:
             consequence = f"a {other} ends the connection with GOAWAY {code_name(fault.code)}"
-            side.failed = True
+            consequence += "" if fault.fatal else ", if it comes too fast; here it is read on"
+            side.failed = fault.fatal
         begin = side.told if begin < 0 else begin
         shown = side.octets(begin, begin + _FRAME)[1][: max(len(octets), side.taken - begin)]
         if octets[3:4] and octets[3] in _BLOCKS and not self._secrets:

@@ -397,7 +397,7 @@ HTTP1: Final[tuple[Given, ...]] = (
         ends, or by an error: nothing may follow on the connection. Most often what follows is a smuggled request.""",
     ),
     (
-        "^can't handle event [^:]*: machine upgrade is in state",
+        "can't handle event [^:]*: machine upgrade is in state",
         ("RFC 9110 §7.8", "RFC 9110 §15.2.2"),
         "rule",
         (b"upgrade",),
@@ -405,14 +405,14 @@ HTTP1: Final[tuple[Given, ...]] = (
         client would still speak HTTP.""",
     ),
     (
-        "^can't handle event [^:]*: machine connect is in state [^:]*; legal there: .*for h1 in",
+        "can't handle event [^:]*: machine connect is in state [^:]*; legal there: .*for h1 in",
         ("RFC 9110 §9.3.6",),
         "rule",
         (),
         """Only CONNECT asks for a tunnel, and only 2xx gives one.""",
     ),
     (
-        "^can't handle event [^:]*: machine (server|client) is in state .*for h1 in",
+        "can't handle event [^:]*: machine (server|client) is in state .*for h1 in",
         ("RFC 9110 §15.2", "RFC 9112 §9.3"),
         "rule",
         (),

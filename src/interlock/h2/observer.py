@@ -7,12 +7,13 @@ Nothing is ever sent.  For proxies that look on, and for who explains what was r
 
 from typing import Any, Final
 
-from interlock.h2 import frames
+from interlock.h2 import errors, frames
 from interlock.h2.codes import CLOSED, TABLE, N
 from interlock.h2.codes import SETTINGS as OUR_SETTINGS
 from interlock.h2.codes import SETTINGS_ACK as ACKNOWLEDGED
 from interlock.h2.connection import Connection
-from interlock.h2.events import RequestRefused, StreamReset
+from interlock.h2.events import RequestRefused, StreamReset, WindowUpdated
+from interlock.h2.observed_windows import ObservedWindows
 from interlock.h2.tables import CONNECTION, STREAM
 from interlock.http.errors import RemoteProtocolError
 from interlock.http.events import Data, Event, Request
@@ -26,6 +27,19 @@ __all__ = ["Fault", "Observed", "Observer", "Transition"]
 _STREAMS: Final = 65536
 #: The table of an end whose settings nobody has seen, in octets: more than any is known to allow.
 _UNKNOWN_TABLE: Final = 1 << 20
+#: More glitches than there are: a client puts up with whatever its server does.
+_ANY: Final = 1 << 40
+#: Frames that floods are made of, by name, and frames that make up messages.
+_FLOODS: Final = {
+    frames.PRIORITY: "PRIORITY",
+    frames.RST_STREAM: "RST_STREAM",
+    frames.SETTINGS: "SETTINGS",
+    frames.PING: "PING",
+    frames.GOAWAY: "GOAWAY",
+    frames.WINDOW_UPDATE: "WINDOW_UPDATE",
+    frames.PRIORITY_UPDATE: "PRIORITY_UPDATE",
+}
+_USEFUL: Final = (frames.HEADERS, frames.DATA, frames.CONTINUATION)
 #: Each end's other.
 _OTHER: Final = {"client": "server", "server": "client"}
 #: Frames of a server on a stream: a client has to have opened it.
@@ -54,12 +68,13 @@ class Transition:
 class Fault:
     """What was wrong on a ``stream``, or on the connection where that is 0; ``code``: the error code; ``text``: for people.
 
-    ``status``: of the response that a server would rather give, or 0.
+    ``status``: of the response that a server would rather give, or 0.  ``fatal``: whether its sender is read no more.
     """
 
-    __slots__ = ("code", "status", "stream", "text")
+    __slots__ = ("code", "fatal", "status", "stream", "text")
 
-    def __init__(self, stream: int, code: int, text: str, status: int = 0) -> None:
+    def __init__(self, stream: int, code: int, text: str, status: int = 0, fatal: bool = False) -> None:
+        self.fatal: Final = fatal
         self.stream: Final = stream
         self.code: Final = code
         self.text: Final = text
@@ -83,28 +98,34 @@ class Observer:
     ``limits``: what a message may have, whoever sends it.  ``present``: the ends whose frames will be seen.
     """
 
-    __slots__ = ("_joint", "_largest", "_present", "_readers", "_settings", "_unacknowledged")
+    __slots__ = (
+        "_failed",
+        "_joint",
+        "_largest",
+        "_present",
+        "_readers",
+        "_sent",
+        "_settings",
+        "_told",
+        "_unacknowledged",
+        "_windows",
+    )
 
     def __init__(self, limits: Limits, present: tuple[str, ...]) -> None:
-        ours = Limits(
-            request_line=limits.request_line,
-            head=limits.head,
-            fields=limits.fields,
-            continuations=limits.continuations,
-            glitches=limits.glitches,
-            glitches_rate=limits.glitches_rate,
-            body=limits.body,
-            streams=_STREAMS,
-            window=frames.LARGEST,
-            window_ceiling=frames.LARGEST,
-        )
         self._present: Final = present
         self._joint = CONNECTION.initial
         #: By sender: who reads what it sends.
         self._readers: Final[dict[str, Connection]] = {
-            "client": Connection(SERVER, limits=ours, extended_connect=True),
-            "server": Connection(CLIENT, limits=ours),
+            "client": Connection(SERVER, limits=_wide(limits, limits.glitches), extended_connect=True),
+            "server": Connection(CLIENT, limits=_wide(limits, _ANY)),
         }
+        #: How many frames of each type the client has sent, and whether it was told that these were too many.
+        self._sent: Final[dict[int, int]] = {}
+        self._told = False
+        #: Ends that have broken the connection's rules: nothing more is read of what they send.
+        self._failed: Final[set[str]] = set()
+        #: By sender: what it may send.
+        self._windows: Final = {"client": ObservedWindows(), "server": ObservedWindows()}
         self._largest: Final = {"client": frames.LEAST_FRAME_SIZE, "server": frames.LEAST_FRAME_SIZE}
         #: By sender: its settings as the other end knows them, and those that the other end has not acknowledged.
         self._settings: Final[dict[str, dict[int, int]]] = {"client": {}, "server": {}}
@@ -130,11 +151,32 @@ class Observer:
         return bool(self._unacknowledged[sender])
 
     def largest_frame(self, sender: str, kind: int) -> int:
-        """Octets that the payload of a frame of ``sender`` may have; where nobody knows what the other end has said, all
-        that it could have said, for frames that are ever so long."""
-        if _OTHER[sender] not in self._present and kind in _LONG:
+        """Octets that the payload of a frame of ``sender`` may have.
+
+        Where nobody has seen what the other end allows, it is all that it could have allowed.
+        """
+        if not self.is_seen(_OTHER[sender]) and kind in _LONG:
             return frames.MOST_FRAME_SIZE
         return self._largest[sender]
+
+    @property
+    def sent(self) -> dict[int, int]:
+        """How many frames of each type the client has sent."""
+        return self._sent
+
+    def has_room(self, sender: str, stream: int, octets: int) -> bool:
+        """Whether ``sender`` may send so many octets of DATA on a stream."""
+        windows = self._windows[sender]
+        return octets <= windows.connection and octets <= windows.room(stream)
+
+    def may_open(self) -> bool:
+        """Whether the client may open one more stream (RFC 9113 §5.1.2)."""
+        most = self._settings["server"].get(frames.MAX_CONCURRENT_STREAMS, _STREAMS)
+        return len(self._readers["client"]._streams) < most
+
+    def is_seen(self, end: str) -> bool:
+        """Whether what an end sends is read, so that it can be expected."""
+        return end in self._present and end not in self._failed
 
     def opened(self, stream: int) -> bool:
         """Whether the client has opened a stream, as far as is seen."""
@@ -177,24 +219,35 @@ class Observer:
         opens = sender == "client" and stream_id > reader._highest_remote
         if kind == frames.SETTINGS and flags & frames.ACK:
             self._before_acknowledgement(sender)
-        if sender == "server" and kind in _ANSWERS and other not in self._present:
+        if sender == "server" and kind in _ANSWERS and not self.is_seen(other):
             self._suppose_requests(stream_id, method, observed)
             own = self._stream_joint(sender, stream_id)
             before = self._stream_joint("client", stream_id)
+        may_open = self.may_open()
+        if kind == frames.DATA and self.is_seen(other):
+            self._flow(sender, stream_id, len(octets) - frames.HEAD_OCTETS, observed)
         self._read(sender, octets, observed)
-        if not any(fault.stream == 0 for fault in observed.faults):
+        if sender not in self._failed:
             self._connection_event(sender, kind, flags, octets, observed)
         if kind == frames.SETTINGS and not observed.faults:
             self._settings_seen(sender, flags, octets)
         if opens and reader._highest_remote == stream_id:
             self._stream_opened(stream_id, octets, observed)
+            if not may_open and self.is_seen(other):
+                observed.faults.append(Fault(stream_id, errors.REFUSED_STREAM, "too many streams (RFC 9113 §5.1.2)"))
         elif stream_id:
             self._mirror(sender, stream_id, own)
+        if sender == "client":
+            self._tally(kind, observed)
+        else:
+            self._earned(kind, flags, stream_id, len(octets))
         if stream_id:
             way = _way(before, self._stream_joint("client", stream_id), "remote." if sender == "client" else "local.")
             observed.transitions.extend([Transition("h2", joint, event, stream_id) for joint, event in way])
         for seen in observed.events:
-            if isinstance(seen, StreamReset) and seen.remote and seen.stream_id != stream_id:
+            if isinstance(seen, WindowUpdated):
+                self._windows[other].granted(seen.stream_id, seen.increment)
+            elif isinstance(seen, StreamReset) and seen.remote and seen.stream_id != stream_id:
                 self._reset_elsewhere(other, seen.stream_id)
         return observed
 
@@ -223,14 +276,52 @@ class Observer:
                 elif isinstance(event, RequestRefused):
                     observed.faults.append(Fault(event.stream_id, 0, event.reason, event.status))
         except RemoteProtocolError as error:
-            observed.faults.append(Fault(0, reader.error_code, str(error)))
+            observed.faults.append(Fault(0, reader.error_code, str(error), fatal=True))
             self._advance(f"{sender}.Error", observed)
+            self._failed.add(sender)
             return
         unseen = [text.partition(": ")[2] for text in reader.take_unseen()]
         for stream_id, code in _resets(reader.data_to_send()):
             if stream_id not in refused:
                 text = unseen.pop(0) if unseen else "a frame on a stream that was closed (RFC 9113 §5.1)"
                 observed.faults.append(Fault(stream_id, code, text))
+
+    def _flow(self, sender: str, stream_id: int, octets: int, observed: Observed) -> None:
+        """Count DATA in the windows that the other end has opened (RFC 9113 §6.9)."""
+        windows = self._windows[sender]
+        if octets > windows.connection:
+            text = "DATA beyond the connection's window (RFC 9113 §6.9.1)"
+            observed.faults.append(Fault(0, errors.FLOW_CONTROL_ERROR, text, fatal=True))
+            self._failed.add(sender)
+        elif octets > windows.room(stream_id):
+            text = "DATA beyond the stream's window (RFC 9113 §6.9.1)"
+            observed.faults.append(Fault(stream_id, errors.FLOW_CONTROL_ERROR, text))
+        windows.sent(stream_id, octets)
+
+    def _tally(self, kind: int, observed: Observed) -> None:
+        """Tell once, of a client that has spent its budget, of what it has sent most (RFC 9113 §10.5)."""
+        reader = self._readers["client"]
+        self._sent[kind] = self._sent.get(kind, 0) + 1
+        if "client" in self._failed or reader._budget._left >= 1:
+            return
+        if not self._told:
+            self._told = True
+            most = sorted((count, sent) for sent, count in self._sent.items() if sent not in _USEFUL)[-1:]
+            what = "".join(f", {count} {_FLOODS.get(sent, f'of type 0x{sent:x}')} among them" for count, sent in most)
+            text = f"too many frames that make work and do none{what} (RFC 9113 §10.5)"
+            observed.faults.append(Fault(0, errors.ENHANCE_YOUR_CALM, text))
+        reader.refill(float(_ANY))
+
+    def _earned(self, kind: int, flags: int, stream_id: int, octets: int) -> None:
+        """What a server sends brings frames of its client with it, as in what it would have made of it itself."""
+        reader = self._readers["client"]
+        if kind == frames.DATA or kind == frames.HEADERS:
+            reader._budget.allow(2 + (octets >> 12))
+            stream = reader._streams.get(stream_id)
+            if stream is not None and kind == frames.DATA:
+                stream.served = True
+        elif kind == frames.RST_STREAM or (kind == frames.PING and not flags & frames.ACK):
+            reader._budget.allow(2)
 
     # -- the connection
 
@@ -263,7 +354,7 @@ class Observer:
         reader = self._readers[sender]
         other = _OTHER[sender]
         waits = reader._our_settings_pending[reader._joint]
-        due = bool(self._unacknowledged[other]) or other not in self._present
+        due = bool(self._unacknowledged[other]) or not self.is_seen(other)
         if due and not waits:
             reader._step(reader._ours + OUR_SETTINGS)
         elif waits and not due:
@@ -276,11 +367,17 @@ class Observer:
             waiting = self._unacknowledged[other]
             if waiting:
                 self._settings[other].update(waiting.pop(0))
-            table = frames.DEFAULT_HEADER_TABLE if other in self._present else _UNKNOWN_TABLE
+            said = [settings.get(frames.INITIAL_WINDOW_SIZE, -1) for settings in (self._settings[other], *waiting)]
+            if max(said) >= 0:  # larger ones count as soon as they are seen
+                self._windows[sender].set_initial(max(said))
+            table = frames.DEFAULT_HEADER_TABLE if self.is_seen(other) else _UNKNOWN_TABLE
             self._readers[sender]._decoder.max_table_size = self._settings[other].get(frames.HEADER_TABLE_SIZE, table)
             return
         changes = dict(frames.read_settings(octets[frames.HEAD_OCTETS :]))
         self._unacknowledged[sender].append(changes)
+        initial = changes.get(frames.INITIAL_WINDOW_SIZE, 0)
+        if initial > self._windows[other].initial:
+            self._windows[other].set_initial(initial)
         self._largest[other] = max(self._largest[other], changes.get(frames.MAX_FRAME_SIZE, 0))
 
     # -- streams
@@ -341,8 +438,28 @@ class Observer:
         if target >= 0:
             stream.joint = target
             if CLOSED[target]:
+                if stream.shown:
+                    reader._budget.earn(1)
+                for windows in self._windows.values():
+                    windows.forget(stream_id)
                 reader._close(stream)
                 reader.data_to_send()
+
+
+def _wide(limits: Limits, glitches: int) -> Limits:
+    """The limits of messages, and no others: windows and streams are for the ends themselves to limit."""
+    return Limits(
+        request_line=limits.request_line,
+        head=limits.head,
+        fields=limits.fields,
+        continuations=limits.continuations,
+        body=limits.body,
+        glitches=glitches,
+        glitches_rate=limits.glitches_rate,
+        streams=_STREAMS,
+        window=frames.LARGEST,
+        window_ceiling=frames.LARGEST,
+    )
 
 
 def _way(before: int, after: int, end: str) -> list[tuple[int, int]]:
