@@ -22,6 +22,9 @@ from interlock.net.stream import Stream
 
 __all__ = ["HTTP2Exchange"]
 
+#: Seconds that are over as soon as they begin: less would be lost in what a clock says.
+_INSTANT: Final = 1e-6
+
 
 class HTTP2Exchange(Exchange):
     """What a connection keeps of a request in progress.  One task or thread at a time reads from it."""
@@ -177,21 +180,21 @@ class HTTP2Exchange(Exchange):
             if timeouts.write is None:
                 return None
             left = self._since + timeouts.write - now
-            if left <= 0.0:
+            if left < _INSTANT:
                 raise WriteTimeout(f"the server has opened no window for {timeouts.write} seconds")
             return left
         left = None
         if timeouts.read is not None:
             since = max(self._since, self.inbox.last)
             left = since + timeouts.read - now
-            if left <= 0.0:
+            if left < _INSTANT:
                 with link.mutex:
                     link.doubt(since)
                 link.tell_change()
                 raise ReadTimeout(f"the server has sent nothing for {timeouts.read} seconds")
         if self._rated and timeouts.body_rate is not None and timeouts.body_grace is not None:
             rated = timeouts.body_grace + self.inbox.octets / timeouts.body_rate - self._waited
-            if rated <= 0.0:
+            if rated < _INSTANT:
                 raise ReadTimeout(f"the server has sent less than {timeouts.body_rate} octets a second")
             left = rated if left is None else min(left, rated)
         return left
