@@ -7,7 +7,7 @@ said is supposed, and told as such.
 from collections.abc import Iterator
 from typing import Final
 
-from interlock.cli.explain_rules import rule_for
+from interlock.cli.explain_rules import rule_for, shortened
 from interlock.cli.explain_steps import ENDS, Moved, Problem, Side, Step
 from interlock.cli.explain_text import visible
 from interlock.cli.explain_websocket import agreement
@@ -229,6 +229,7 @@ class Http1:
         if message == _TOO_LONG and at <= side.told + 1:  # of the line behind a chunk's data, which is to be empty
             message = "chunk data that goes on behind its size (RFC 9112 §7.1)"
         rule = rule_for(message, PROTOCOL)
+        message = shortened(message)
         side.failed = True
         begin, shown, octets = _around(side, at)
         status = error.error_status_hint

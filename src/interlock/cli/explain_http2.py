@@ -7,7 +7,7 @@ WebSocket on a stream (RFC 8441) go on to ``explain_websocket.py``, and are coun
 from collections.abc import Iterator
 from typing import Any, Final
 
-from interlock.cli.explain_rules import rule_for
+from interlock.cli.explain_rules import rule_for, shortened
 from interlock.cli.explain_steps import ENDS, Moved, Problem, Side, Step, other_end
 from interlock.cli.explain_websocket import WebSocket, agreement
 from interlock.cli.ws_text import quoted
@@ -201,8 +201,6 @@ class Http2:
         if isinstance(event, Request):
             step.fields = event.headers.raw_items()
             protocol = f" {event.protocol.decode()}" if event.protocol else ""
-            if event.protocol and self._observer.settings("server").get(frames.ENABLE_CONNECT_PROTOCOL, 0) != 1:
-                step.notes.append("extended CONNECT, which the server has not offered (RFC 8441 §3)")
             return f"{event.method.decode()}{protocol} {event.target.decode('latin-1')} ({event.scheme.decode()})"
         if isinstance(event, (InformationalResponse, Response)):
             step.fields = event.headers.raw_items()
@@ -272,6 +270,7 @@ class Http2:
     def _problem(
         self, side: Side, octets: bytes, fault: Fault, observed: Observed, *, at: int = -1, begin: int = -1
     ) -> Problem:
+        message = shortened(fault.text)
         rule = rule_for(fault.text, PROTOCOL)
         other = other_end(side.sender)
         if rule.kind == "incomplete":
@@ -291,7 +290,7 @@ class Http2:
         return Problem(
             side.sender,
             PROTOCOL,
-            fault.text,
+            message,
             rule,
             side.taken - 1 if at < 0 else at,
             begin,

@@ -11,7 +11,7 @@ from interlock.cli.explain_rules_http1 import HTTP1
 from interlock.cli.explain_rules_http2 import HTTP2
 from interlock.cli.explain_rules_websocket import WEBSOCKET
 
-__all__ = ["Rule", "rule_for"]
+__all__ = ["Rule", "rule_for", "shortened"]
 
 
 class Rule(NamedTuple):
@@ -52,6 +52,11 @@ _OTHERS: Final = {
     "HTTP/2": ("RFC 9112",),
     "WebSocket": ("RFC 9112", "RFC 9113"),
 }
+
+
+def shortened(message: str) -> str:
+    """``message`` without the list of all that would have been legal."""
+    return message.partition("; legal for ")[0]
 
 
 def rule_for(message: str, protocol: str) -> Rule:

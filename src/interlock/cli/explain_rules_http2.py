@@ -192,7 +192,7 @@ HTTP2: Final[tuple[Given, ...]] = (
         sender has set END_STREAM or either end has sent RST_STREAM. DATA behind the end is content that belongs to nothing.""",
     ),
     (
-        "^too many |^too much waits",
+        "^too many (?!pings)|^too much waits",
         ("RFC 9113 §10.5",),
         "limit",
         (),
@@ -221,6 +221,14 @@ HTTP2: Final[tuple[Given, ...]] = (
         "rule",
         (),
         """Pseudo-headers stand before all other fields, each once, and there are no others than those that are defined.""",
+    ),
+    (
+        "^extended CONNECT that was not offered",
+        ("RFC 8441 §3",),
+        "rule",
+        (),
+        """A client asks for another protocol with :protocol only once the server has set
+        SETTINGS_ENABLE_CONNECT_PROTOCOL to 1.""",
     ),
     (
         "^(no|bad or repeated|empty or repeated) :(method|scheme|path|protocol)|^CONNECT has :authority|^:",

@@ -154,13 +154,6 @@ WEBSOCKET: Final[tuple[Given, ...]] = (
         101; in HTTP/2 with an extended CONNECT and 2xx.""",
     ),
     (
-        "is for the handshake to say",
-        ("RFC 6455 §4.1", "RFC 6455 §4.2.2"),
-        "rule",
-        (),
-        """The fields of the handshake are the handshake's to say.""",
-    ),
-    (
         "for ws in",
         ("RFC 6455 §5.4", "RFC 6455 §7.1"),
         "rule",

@@ -6,7 +6,7 @@ Each end's octets are read by the engine that would receive them; the machines, 
 from collections.abc import Iterator
 from typing import Any, Final
 
-from interlock.cli.explain_rules import rule_for
+from interlock.cli.explain_rules import rule_for, shortened
 from interlock.cli.explain_steps import ENDS, Moved, Problem, Side, Step, other_end
 from interlock.cli.ws_text import quoted
 from interlock.http.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
@@ -202,6 +202,7 @@ class WebSocket:
         side.failed = True
         message = str(error)
         rule = rule_for(message, PROTOCOL)
+        message = shortened(message)
         begin = side.told
         place, octets = side.octets(max(begin, at - _BEFORE), at + 1 + _BEHIND)
         if rule.kind == "incomplete":

@@ -392,7 +392,16 @@ class Observer:
             event += ".end"
         elif request is not None and request.method == b"CONNECT":
             event += ".connect"
+        if request is not None and request.protocol and self._is_refused():
+            observed.faults.append(
+                Fault(stream_id, errors.PROTOCOL_ERROR, "extended CONNECT that was not offered (RFC 8441 §3)")
+            )
         self._open("server", stream_id, STREAM.event_index[event], request.method if request is not None else b"")
+
+    def _is_refused(self) -> bool:
+        """Whether the server has said its settings, and does not offer extended CONNECT."""
+        said = (self._settings["server"], *self._unacknowledged["server"])
+        return any(said) and not any(settings.get(frames.ENABLE_CONNECT_PROTOCOL) == 1 for settings in said)
 
     def _suppose_requests(self, stream_id: int, method: bytes, observed: Observed) -> None:
         """A response comes to a request that nobody has seen; those on lower streams have to have been there before."""
