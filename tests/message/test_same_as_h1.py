@@ -6,6 +6,8 @@ What is fed stands in tests/vectors; what comes out of a message is held against
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 from tests.h1.vectors import Vector, read_vectors
 
 from interlock import h1
@@ -20,6 +22,7 @@ _OCTET_BY_OCTET = 3000
 _IN_TWO = 80
 
 Outcome = list[object]
+Given = bytes | str | int
 
 
 def method_of(vector: Vector) -> str:
@@ -161,3 +164,81 @@ def test_a_message_that_was_read_is_written_as_itself() -> None:
         assert again == message, vector.name
         assert again.headers.raw_items() == message.headers.raw_items(), vector.name
         assert again.raw == octets, vector.name
+
+
+junk = st.one_of(st.binary(max_size=6), st.text(max_size=6), st.integers(-5, 999))
+
+
+def mostly(*good: object) -> st.SearchStrategy:
+    """One of these, but one time in eight anything."""
+    return st.integers(0, 7).flatmap(lambda chance: st.sampled_from(good) if chance else junk)
+
+
+fields = st.one_of(
+    st.tuples(st.just("Content-Length"), mostly(0, 3, 3, "3, 3", [3, 3])),
+    st.tuples(st.just("Transfer-Encoding"), mostly("chunked", "chunked", "gzip")),
+    st.tuples(mostly("Set-Cookie", "Accept", "X", "Connection", "host"), mostly("a", ["a", "b"], "", b"\xff", 5)),
+)
+sections = st.lists(fields, max_size=3)
+bodies = mostly(b"", b"abc")
+
+
+def is_read_back(message: Request | Response) -> bool:
+    """Whether a message is written, and is read as itself then; it may be refused, and never be read as anything else."""
+    try:
+        octets = message.raw
+    except h1.LocalProtocolError:
+        return False
+    again: Request | Response = Request()
+    if isinstance(message, Response):
+        again = Response(request_method=message.request_method)
+    if again.feed(octets) == state.BODY:
+        again.feed(b"")
+    assert again.state == state.COMPLETE
+    assert again.trailing_data == b""
+    if message.headers != again.headers:  # a length was added, or left out where none may be
+        assert again.headers.pop("Content-Length", len(again.body)) == len(message.body)
+        message.headers.pop("Content-Length", None)
+    assert again == message
+    return True
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    method=mostly("GET", "POST", "CONNECT"),
+    target=mostly("/", "/", "/a?b", "*", "a:1", "http://a/"),
+    protocol=mostly("HTTP/1.1", "HTTP/1.1", "HTTP/1.0"),
+    headers=sections,
+    body=bodies,
+    trailers=st.one_of(st.just([]), st.just([]), sections),
+)
+def test_a_request_of_anything_is_refused_or_read_back(
+    method: Given, target: Given, protocol: Given, headers: list, body: Given, trailers: list
+) -> None:
+    try:
+        request = Request(method, target, protocol, [("Host", "a"), *headers], body)
+        request.trailers = trailers
+    except (h1.LocalProtocolError, TypeError, ValueError):
+        return
+    event("written" if is_read_back(request) else "refused")
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    method=st.sampled_from(["GET", "HEAD", "CONNECT"]),
+    protocol=mostly("HTTP/1.1", "HTTP/1.1", "HTTP/1.0"),
+    status=mostly(100, 101, 200, 200, 204, 304, 404),
+    reason=mostly("OK", "", "Not Found"),
+    headers=sections,
+    body=bodies,
+    trailers=st.one_of(st.just([]), st.just([]), sections),
+)
+def test_a_response_of_anything_is_refused_or_read_back(
+    method: str, protocol: Given, status: Given, reason: Given, headers: list, body: Given, trailers: list
+) -> None:
+    try:
+        response = Response(protocol, status, reason, headers, body, request_method=method)
+        response.trailers = trailers
+    except (h1.LocalProtocolError, TypeError, ValueError):
+        return
+    event("written" if is_read_back(response) else "refused")

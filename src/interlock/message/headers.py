@@ -188,7 +188,7 @@ def _lines_of(name: Octets, value: Values) -> list[Line]:
     written = bytes(octets_of(name, "field name"))
     lower = field_name(written)
     given = value if isinstance(value, (list, tuple)) else [value]
-    values = [Item(field_value(_value(lower, one))) for one in given]
+    values = [Item(field_value(_value(lower, one).raw)) for one in given]
     if lower == _SET_COOKIE:
         return [(lower, written, [one]) for one in values]
     return [(lower, written, values)] if values else []

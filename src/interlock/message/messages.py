@@ -14,8 +14,8 @@ from interlock.h1.framing import (
     BY_CHUNKS,
     BY_LENGTH,
     UNTIL_CLOSE,
+    check_informational,
     framing_received,
-    refuse_transfer_encoding,
 )
 from interlock.h1.parse import parse_request_line, parse_status_line
 from interlock.h1.write import LAST_CHUNK, chunk_line, field_lines, without
@@ -480,7 +480,9 @@ class Response(Message):
                 f"a response {code} to {self.request_method.string} has no content (RFC 9110 §6.4.1)"
             )
         if code < 200:
-            refuse_transfer_encoding(fields, code)
+            check_informational(
+                events.InformationalResponse(status_code=code, headers=fields, http_version=version, reason=reason)
+            )
             return BY_LENGTH
         response = events.Response(status_code=code, headers=fields, http_version=version, reason=reason)
         return framing_received(self.request_method.raw, response)
