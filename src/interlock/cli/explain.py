@@ -1,5 +1,7 @@
 """``interlock explain``: its options, and where the octets come from that it explains."""
 
+import asyncio
+import math
 import sys
 from collections.abc import Iterator
 from typing import IO, Any, Final
@@ -7,8 +9,10 @@ from typing import IO, Any, Final
 import click
 
 from interlock.cli.explain_follow import Conversation, Settings, begins_as_http2
-from interlock.cli.explain_output import FORMATS, writer
+from interlock.cli.explain_output import FORMATS, Writer, writer
+from interlock.cli.explain_proxy import Place, Proxy
 from interlock.cli.explain_steps import Problem, Step
+from interlock.cli.options import seconds
 from interlock.http.limits import Limits
 
 __all__ = ["explain"]
@@ -56,6 +60,16 @@ def _methods(_context: click.Context, _parameter: click.Parameter, values: tuple
     return tuple(value.encode() for value in values) or (b"GET",)
 
 
+def place(text: str) -> Place:
+    """A host and a port; without a host, this one's own address."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if (colon and not host) or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise click.BadParameter(f"{text!r} is not HOST:PORT.")
+    return host or "127.0.0.1", int(port)
+
+
 @click.command(
     context_settings={"max_content_width": 110},
     epilog=_EPILOG,
@@ -88,6 +102,17 @@ def _methods(_context: click.Context, _parameter: click.Parameter, values: tuple
     help="The method of a request that is not there, but its response is. Can be given several times, in order; "
     "the last one holds for all that follow.  [default: GET]",
 )
+@click.option("--listen", type=place, metavar="[HOST:]PORT", help="Be a proxy: listen here, and pass all on to --to.")
+@click.option("--to", type=place, metavar="HOST:PORT", help="The server that --listen passes all on to.")
+@click.option("--once", is_flag=True, help="With --listen: stop when the first connection has ended.")
+@click.option(
+    "--timeout",
+    type=seconds,
+    default="300",
+    show_default=True,
+    metavar="SECONDS",
+    help="With --listen: end a connection on which nothing comes for so long.",
+)
 @click.option("--deflate", is_flag=True, help="With --protocol websocket: messages may be compressed.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How to tell it.")
 @click.option("--show-secrets", "secrets", is_flag=True, help="Show the values of fields that carry secrets.")
@@ -99,6 +124,10 @@ def explain(
     sender: str,
     protocol: str,
     methods: tuple[bytes, ...],
+    listen: Place | None,
+    to: Place | None,
+    once: bool,
+    timeout: float,
     deflate: bool,
     form: str,
     secrets: bool,
@@ -116,24 +145,55 @@ def explain(
         raise click.UsageError("FILE is one direction; with --client or --server there is none beside them.")
     if files and sender != "auto":
         raise click.UsageError("--from is for FILE: --client and --server say whose octets theirs are.")
+    if (listen is None) != (to is None):
+        raise click.UsageError("--listen and --to belong together: where to listen, and whom to pass all on to.")
+    if listen is not None and to is not None:
+        if file is not None or files:
+            raise click.UsageError("--listen explains what passes, and no file.")
+        told = _Told(writer(form, secrets=secrets))
+        proxy = _proxied(listen, to, settings, told, idle=timeout or math.inf, once=once)
+        try:
+            asyncio.run(proxy)
+        except OSError as error:
+            raise click.ClickException(f"cannot listen on {_shown(listen)}: {error.strerror or error}") from None
+        click.get_current_context().exit(told.status)
     try:
         steps = _recorded(files, settings) if files else _one(file or sys.stdin.buffer, sender, settings)
-        click.get_current_context().exit(_told(steps, form, secrets=secrets))
+        told = _Told(writer(form, secrets=secrets))
+        for item in steps:
+            told(item)
+        click.get_current_context().exit(told.status)
     except BrokenPipeError:
         raise  # who reads has seen enough
     except OSError as error:
         raise click.ClickException(f"cannot read: {error.strerror}") from None
 
 
-def _told(steps: Iterator[Step | Problem], form: str, *, secrets: bool) -> int:
-    """Print all steps; return the exit status."""
-    write = writer(form, secrets=secrets)
-    status = 0
-    for item in steps:
-        click.echo("\n".join(write(item)))
+class _Told:
+    """Prints what it is called with, and knows the exit status."""
+
+    def __init__(self, write: Writer) -> None:
+        self._write: Final = write
+        self.status = 0
+
+    def __call__(self, item: Step | Problem) -> None:
+        click.echo("\n".join(self._write(item)))
         if isinstance(item, Problem):
-            status = 1
-    return status
+            self.status = 1
+
+
+async def _proxied(listen: Place, to: Place, settings: Settings, told: _Told, *, idle: float, once: bool) -> None:
+    """Be a proxy, until told to stop."""
+
+    def ready(at: Place) -> None:
+        click.echo(f"listening on {_shown(at)}, for {_shown(to)}", err=True)
+
+    await Proxy(to, settings, told, idle=idle, once=once).serve(listen, ready)
+
+
+def _shown(place: Place) -> str:
+    host, port = place
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _piece(file: IO[bytes]) -> bytes:

@@ -142,6 +142,16 @@ class Conversation:
             agreed = switched.agreed
         return WebSocket(self.sides, self._settings.limits, agreed)
 
+    def passed(self, seconds: float) -> None:
+        """So much time has passed: what a client may make its server do has grown."""
+        if isinstance(self._follower, Http2):
+            self._follower.passed(seconds)
+
+    @property
+    def pending(self) -> int:
+        """Octets that wait to be read, as the other end has to go on first."""
+        return sum(side.pending for side in self.sides.values())
+
     def left(self) -> Iterator[Step]:
         """What could not be read, at the end of all, because the other end has not gone on."""
         for sender, side in self.sides.items():

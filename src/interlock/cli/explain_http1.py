@@ -231,6 +231,8 @@ class Http1:
         rule = rule_for(message, PROTOCOL)
         message = shortened(message)
         side.failed = True
+        if side.sender == "client" and side.octets(side.told, side.told + 5)[1] == b"HEAD ":
+            self._observer.answers(b"HEAD")  # whoever answers it sends no content
         begin, shown, octets = _around(side, at)
         status = error.error_status_hint
         if rule.kind == "incomplete":

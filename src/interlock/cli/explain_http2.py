@@ -88,6 +88,10 @@ class Http2:
         self._proposed: Final[dict[int, Request]] = {}
         self._tunnels: Final[dict[int, tuple[dict[str, Side], WebSocket]]] = {}
 
+    def passed(self, seconds: float) -> None:
+        """So much time has passed."""
+        self._observer.refill(seconds)
+
     def steps(self) -> Iterator[Step | Problem]:
         """What can be told of what has come so far."""
         going = True

@@ -42,11 +42,6 @@ class Observer:
         """The states of both ends, by role."""
         return self._reads_client.states
 
-    @property
-    def request_method(self) -> bytes:
-        """The method of the request in hand; b"" where there is none."""
-        return self._reads_client.request_method
-
     def receive_data(self, sender: Sentinel, data: bytes) -> None:
         """What ``sender`` has sent; b"" says that it has closed its side."""
         self._reader(sender).receive_data(data)
@@ -78,6 +73,10 @@ class Observer:
             reader._joint = joint
             if method:
                 reader.request_method = method
+
+    def answers(self, method: bytes) -> None:
+        """What the server sends next answers a request with this method, which could not be read."""
+        self._reads_server.request_method = method
 
     def unread(self, sender: Sentinel) -> int:
         """How many of the octets received from ``sender`` are no part of an event, nor of a start line or field line yet."""

@@ -142,10 +142,6 @@ class Observer:
         """Where the machines of :data:`interlock.h2.tables.CONNECTION` stand."""
         return self._joint
 
-    def settings(self, sender: str) -> dict[int, int]:
-        """The settings of an end that the other has acknowledged, by identifier."""
-        return self._settings[sender]
-
     def announced(self, sender: str) -> bool:
         """Whether an end has sent SETTINGS that the other has still to acknowledge."""
         return bool(self._unacknowledged[sender])
