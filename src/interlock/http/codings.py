@@ -123,27 +123,27 @@ class _Brotli(Coding):
     def __init__(self) -> None:
         super().__init__("br")
         self._decompressor: Any = _brotli.Decompressor()
+        # Whether it may have more to give although there is no input.
+        self._more = False
 
     def take(self, most: int) -> bytes:
         decompressor = self._decompressor
-        while True:
-            if decompressor.can_accept_more_data():
-                data = self.input
-                if not data:
-                    return b""
+        while self.input or self._more:
+            data = b""
+            if self.input and decompressor.can_accept_more_data():
                 if self.done:
                     raise self.bad("there are octets behind its end")
+                data = self.input
                 self.input = b""
-            else:
-                data = b""
             try:
                 octets: bytes = decompressor.process(data, output_buffer_limit=most)
             except _brotli.error as error:
                 raise self.bad(error) from None
-            if decompressor.is_finished():
-                self.done = True
+            self.done = decompressor.is_finished()
+            self._more = not self.done and (bool(octets) or not decompressor.can_accept_more_data())
             if octets:
                 return octets
+        return b""
 
 
 @final
