@@ -4,20 +4,19 @@ What differs from httpx's own is listed in docs/httpx.md.
 """
 
 import ssl
-import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Final
 
 import httpx
 
 from interlock.client.messages import Exchange
+from interlock.client.networks import blocking_network, running_network
 from interlock.client.pool import Pool
 from interlock.client.proxy import Proxy
 from interlock.http.leniency import STRICT, Leniency
 from interlock.http.limits import Limits
 from interlock.httpx.errors import TRANSLATED, translated
 from interlock.httpx.messages import RequestMaker, content_of, extensions_of, trailers_of
-from interlock.net.blocking.network import BlockingNetwork
 from interlock.net.stream import Network, SocketOption, Stream, run
 from interlock.net.urls import basic_credentials
 
@@ -192,7 +191,7 @@ class Transport(Configured, httpx.BaseTransport):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._pool = self._new_pool(BlockingNetwork())
+        self._pool = self._new_pool(blocking_network())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         assert isinstance(request.stream, httpx.SyncByteStream)
@@ -213,7 +212,7 @@ class Transport(Configured, httpx.BaseTransport):
     def close(self) -> None:
         """Close all connections.  What is asked for afterwards has new ones."""
         pool = self._pool
-        self._pool = self._new_pool(BlockingNetwork())
+        self._pool = self._new_pool(blocking_network())
         run(pool.aclose())
 
 
@@ -226,7 +225,7 @@ class AsyncTransport(Configured, httpx.AsyncBaseTransport):
         assert isinstance(request.stream, httpx.AsyncByteStream)
         pool = self._pool
         if pool is None:
-            pool = self._pool = self._new_pool(_running_network())
+            pool = self._pool = self._new_pool(running_network())
         asked = self._maker.request(request, content_of(request.stream, blocking=False))
         try:
             response = await pool.send(asked)
@@ -246,15 +245,3 @@ class AsyncTransport(Configured, httpx.AsyncBaseTransport):
         self._pool = None
         if pool is not None:
             await pool.aclose()
-
-
-def _running_network() -> Network:
-    """Trio where a task of it runs; it need not be installed."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_task():
-        from interlock.net.trio.network import TrioNetwork  # noqa: PLC0415
-
-        return TrioNetwork()
-    from interlock.net.asyncio.network import AsyncioNetwork  # noqa: PLC0415
-
-    return AsyncioNetwork()
