@@ -242,10 +242,10 @@ class WireNetwork(Network):
 async def passing(seconds: float) -> None:
     """Let so much virtual time pass."""
     loop = asyncio.get_running_loop()
-    done = loop.create_future()
-    timer = loop.call_later(seconds, done.set_result, None)
+    over = asyncio.Event()
+    timer = loop.call_later(seconds, over.set)
     try:
-        await done
+        await over.wait()
     finally:
         timer.cancel()
 
