@@ -382,8 +382,21 @@ def test_what_has_not_come_is_not_written() -> None:
         request = Request.parse(octets)
         with pytest.raises(LocalProtocolError, match=f"it is at {request.state}"):
             _ = request.raw
+    request = Request.parse(POST[:30])
+    request.body = "x"
+    with pytest.raises(LocalProtocolError, match="it is at"):
+        _ = request.raw
     with pytest.raises(LocalProtocolError):
         _ = Response.parse(CHUNKED[:-3]).raw
+    response = Response.parse(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe")
+    del response.headers["Content-Length"]
+    with pytest.raises(LocalProtocolError):
+        _ = response.raw
+    response = Response(limits=Limits(body=2))
+    with pytest.raises(RemoteProtocolError, match="more than 2 octets"):
+        response.feed(b"HTTP/1.1 200 OK\r\n\r\nhello")
+    with pytest.raises(LocalProtocolError):
+        _ = response.raw
     # Of this one nobody but who feeds it knows whether it has come.
     assert Response.parse(b"HTTP/1.1 200 OK\r\n\r\nhe").raw == b"HTTP/1.1 200 OK\r\n\r\nhe"
 

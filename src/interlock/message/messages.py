@@ -115,6 +115,7 @@ class Message(ABC):
         self._error: RemoteProtocolError | None = None
         self._has_head = False
         self._complete = False
+        self._until_close = False
         self._body_set = False
         # Octets of trailing data.
         self._behind = 0
@@ -122,7 +123,7 @@ class Message(ABC):
     # -- what is read
 
     def _parse(self, msg: bytes | bytearray | memoryview) -> Self:
-        """Feed this empty message, with nothing at the most: only :meth:`feed` takes that for the end."""
+        """Feed this empty message.  No octets are not the end here, as they are to :meth:`feed`."""
         if not isinstance(msg, (bytes, bytearray, memoryview)) or msg:
             self.feed(msg)
         return self
@@ -266,13 +267,11 @@ class Message(ABC):
         not the body's, a body where none may be, trailers that nothing carries, and a message that is not COMPLETE and
         has a length: what has come of it is in :attr:`buffer`.
         """
-        if self._engine is not None and not self._has_head:
+        if self._engine is not None and not self._complete and not self._may_end_here():
             raise LocalProtocolError(f"not all of this message has come: it is at {self.state}")
         fields = FieldSection(self._fields())
         framing = self._framing(fields)
         body = self.body.raw
-        if self._engine is not None and not self._complete and not self._body_set and framing != UNTIL_CLOSE:
-            raise LocalProtocolError(f"not all of this message has come: it is at {self.state}")
         has_length = framing == BY_LENGTH and fields.content_length >= 0 and self._content_allowed()
         if has_length and fields.content_length != len(body):
             raise LocalProtocolError(f"Content-Length is {fields.content_length}, the body has {len(body)} octets")
@@ -283,6 +282,10 @@ class Message(ABC):
         if self._trailers:
             raise LocalProtocolError("trailers need the chunked transfer coding (RFC 9112 §7.1.2)")
         return head + body
+
+    def _may_end_here(self) -> bool:
+        """Whether a message that is not complete can be taken for one: only its end ends it, or its body was set."""
+        return self._has_head and (self._body_set or (self._until_close and self._error is None))
 
     def _start_line(self) -> bytes:
         """The start line without its CRLF; not validated."""
@@ -461,6 +464,8 @@ class Response(Message):
     def _take_head(self, event: events.Response | events.InformationalResponse) -> None:
         self.status = event.status_code
         self.reason = event.reason
+        if isinstance(event, events.Response):
+            self._until_close = framing_received(self.request_method.raw, event) == UNTIL_CLOSE
 
     def _fields(self) -> list[tuple[bytes, bytes]]:
         """Those that were set, without a Content-Length where none is sent (RFC 9110 §8.6)."""
