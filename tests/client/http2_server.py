@@ -90,10 +90,14 @@ class Turning(Network):
         self.locks.append(Mutex())
         return self.locks[-1]
 
-    async def sleep(self, seconds: float) -> None:
+    def go_on(self, seconds: float) -> None:
+        """Let so much time pass."""
         end = self.clock + seconds
         while self.turn(end):
             pass
+
+    async def sleep(self, seconds: float) -> None:
+        self.go_on(seconds)
 
     async def shielded(self, call: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T | None:
         return await call()

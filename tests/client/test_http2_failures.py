@@ -128,7 +128,7 @@ def test_a_caller_may_be_slow() -> None:
     async def program() -> None:
         response = await server.connection.send(request(timeouts=timeouts))
         assert await response.exchange.read_block() == b"abc"
-        await server.network.sleep(100)
+        server.network.go_on(100)
         server.later(0.5, raw.data(1, b"def", end=True))
         assert await response.exchange.read_block() == b"def"
 
@@ -325,6 +325,23 @@ def test_closing(how: str) -> None:
         assert server.connection.room() == 0
 
     run(program())
+
+
+def test_a_pool_does_not_break_off_what_is_being_closed() -> None:
+    """It closes what is closed and idle, as soon as it hears of that: the peer is told why before."""
+    server = scripted(lambda server: server.send(WRONG["FRAME_SIZE_ERROR"]))
+    connection = server.connection
+
+    def settle() -> None:
+        if connection.is_closed() and connection.idle_since() is not None:
+            connection.abort()
+
+    connection.on_change = settle
+    with pytest.raises(RemoteProtocolError):
+        run(ask(connection))
+    assert server.told()[-1] == "GOAWAY 0 FRAME_SIZE_ERROR"
+    assert server.stream.closed == "closed"
+    assert connection.idle_since() is not None
 
 
 def test_closing_before_anything_was_sent() -> None:

@@ -63,7 +63,7 @@ class HTTP2Connection(HTTP2Link):
             await self.look()
         if request.trace is not None:
             return await self._send_traced(request.trace, request, head)
-        exchange = self._open(request, head)
+        exchange = await self._open(request, head)
         try:
             await self.flush(request.timeouts.write, exchange.inbox)
             return await exchange.head()
@@ -76,7 +76,7 @@ class HTTP2Connection(HTTP2Link):
         if not self._begun:  # it goes out with the head
             await tell(trace, "http2.send_connection_init.started", info)
             await tell(trace, "http2.send_connection_init.complete", {"return_value": None})
-        exchange = self._open(request, head)
+        exchange = await self._open(request, head)
         info = {"request": request, "stream_id": exchange.inbox.stream_id}
         try:
             sent = self.flush(request.timeouts.write, exchange.inbox)
@@ -87,7 +87,7 @@ class HTTP2Connection(HTTP2Link):
             await traced(trace, "http2.response_closed", info, self._give_up(exchange))
             raise
 
-    def _open(self, request: Request, head: Head) -> HTTP2Exchange:
+    async def _open(self, request: Request, head: Head) -> HTTP2Exchange:
         """Open a stream, and queue what can be sent of the request at once."""
         with self.mutex:
             if self.room() <= 0:
@@ -98,12 +98,15 @@ class HTTP2Connection(HTTP2Link):
             inbox = Inbox(stream_id, self.network.now(), request.timeouts.write)
             self.inboxes[stream_id] = inbox
             exchange = HTTP2Exchange(self, inbox, request)
+            error: Exception | None = None
             try:
                 exchange.queue_at_once()
-            except BaseException:
-                self.reset(inbox, errors.CANCEL)
-                raise
-            return exchange
+            except Exception as raised:  # noqa: BLE001  the caller's own, from trailers
+                error = raised
+        if error is not None:
+            await self._give_up(exchange)
+            raise error
+        return exchange
 
     async def _give_up(self, exchange: HTTP2Exchange) -> None:
         exchange.drop(errors.CANCEL)

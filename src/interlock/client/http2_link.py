@@ -179,6 +179,8 @@ class HTTP2Link(HTTP2State):
             raise
         except BaseException:
             await self._go_on(owner)
+            if self.closing:
+                self.abort()
             raise
         if self.closing:
             await self._end()
@@ -246,26 +248,32 @@ class HTTP2Link(HTTP2State):
 
     # -- the end
 
-    def abort(self) -> None:
-        """End it at once."""
-        self.lose(ReadError("the connection was aborted here"))
-
     async def _end(self) -> None:
         """Close the stream, once."""
         with self.mutex:
             if self._ended or self._writing:
                 return
             self._ended = True
-        await self.stream.aclose()
+        try:
+            await self.stream.aclose()
+        finally:
+            self._is_gone()
+
+    def _is_gone(self) -> None:
+        with self.mutex:
+            self._gone = True
+            self._changed = True
+        self.tell_change()
 
     async def aclose(self) -> None:
         """End all streams, and the connection."""
         with self.mutex:
             self._fail(ReadError("the connection was closed here"))
-        self.tell_change()
         try:
             await self.flush(_LINGER)
             await self.stream.aclose()
         except BaseException:
             self.stream.abort()
             raise
+        finally:
+            self._is_gone()

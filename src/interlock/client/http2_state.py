@@ -44,6 +44,7 @@ class HTTP2State(AnyConnection):
         "_changed",
         "_ended",
         "_goaway",
+        "_gone",
         "_idle_since",
         "_reader",
         "_received_at",
@@ -86,8 +87,9 @@ class HTTP2State(AnyConnection):
         self._changed = False
         # Since when no stream is open; meaningless while one is.
         self._idle_since = now
-        # Whether the stream of octets was closed.
+        # Whether somebody closes the stream of octets, and whether that is done.
         self._ended = False
+        self._gone = False
         # Whether nothing more can be written.
         self._broken = False
         # Who reads for all, and who waits meanwhile and would read.
@@ -229,7 +231,8 @@ class HTTP2State(AnyConnection):
         return 0 if self.is_closed() else max(0, self.most_streams - self.engine.open_streams)
 
     def idle_since(self) -> float | None:
-        return None if self.inboxes else self._idle_since
+        busy = self.inboxes or (self.closing and not self._gone)  # the peer is being told
+        return None if busy else self._idle_since
 
     def has_ended(self) -> bool:
         """Whether the server has ended it, as far as that was read: who sends a request reads what has come since, first.
@@ -281,8 +284,13 @@ class HTTP2State(AnyConnection):
         with self.mutex:
             self._fail(error, lost=True)
             self._ended = True
+            self._gone = True
         self.stream.abort()
         self.tell_change()
+
+    def abort(self) -> None:
+        """End it at once.  Takes the mutex."""
+        self.lose(ReadError("the connection was aborted here"))
 
     def tell_change(self) -> None:
         """Tell who is to be told.  The mutex is not to be held."""

@@ -91,6 +91,8 @@ class HTTP2Tunnel(Stream):
     def abort(self) -> None:
         self._closed = True
         self._drop()
+        if self._link.closing:
+            self._link.abort()
 
     def _drop(self) -> None:
         link = self._link
