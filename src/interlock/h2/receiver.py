@@ -36,6 +36,7 @@ from interlock.h2.hpack import HPACKError
 from interlock.h2.messages import read_request, read_response, read_trailers
 from interlock.h2.priority import DEFAULT_PRIORITY, Priority, parse_priority
 from interlock.h2.stream import Stream
+from interlock.http.errors import excerpt
 from interlock.http.events import ConnectionClosed, Data, EndOfMessage, InformationalResponse, Request
 from interlock.http.limits import Limits
 
@@ -142,6 +143,11 @@ class Receiver(Control):
             return False
         length = (octets[at] << 16) | (octets[at + 1] << 8) | octets[at + 2]
         if length > frames.LEAST_FRAME_SIZE and length > self._largest_frame:
+            if not self._they_have_begun[self._joint] and octets[at + 3] != frames.SETTINGS:
+                begin = excerpt(octets[at : at + frames.HEAD_OCTETS])
+                raise ConnectionFault(
+                    errors.PROTOCOL_ERROR, f"no HTTP/2, which begins with SETTINGS: {begin} (RFC 9113 §3.4)"
+                )
             raise ConnectionFault(errors.FRAME_SIZE_ERROR, f"a frame of {length} octets (RFC 9113 §4.2)")
         end = at + frames.HEAD_OCTETS + length
         if end > len(octets):

@@ -100,6 +100,17 @@ def test_the_first_frame_has_to_be_settings(first: bytes) -> None:  # §3.4
     server.expect_goaway(raw.PROTOCOL_ERROR)
 
 
+@pytest.mark.parametrize("piece", [1, 100])
+def test_a_server_that_answers_in_another_protocol(piece: int) -> None:  # §3.4
+    engine = Connection(CLIENT)
+    answer = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    with pytest.raises(RemoteProtocolError, match=r"begins with SETTINGS: b'HTTP/1\.1 ' \(RFC 9113 §3\.4\)"):
+        for start in range(0, len(answer), piece):
+            engine.receive_data(answer[start : start + piece])
+            assert engine.next_event() is NEED_DATA
+    engine.data_to_send()
+
+
 @pytest.mark.parametrize("stream", [2, 3, 101])
 def test_a_response_on_an_idle_stream(stream: int) -> None:  # §5.1
     server = Server()
