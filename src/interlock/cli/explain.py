@@ -38,6 +38,8 @@ Exit status:
 
 #: Octets that are read at a time.
 _PIECE: Final = 65536
+#: Octets of a side that may be read before the other has gone on: more than any frame has.
+_AHEAD: Final = 17 << 20
 #: A server's own limits; but what is recorded has no clock: of frames that only make work, as many as in a minute.
 _RECORDED: Final = Limits(glitches=Limits().glitches + 60 * Limits().glitches_rate)
 #: What nobody exceeds who is not out for it.
@@ -236,14 +238,21 @@ def _recorded(files: dict[str, IO[bytes]], settings: Settings) -> Iterator[Step 
     conversation = Conversation(tuple(files), settings)
     sides = conversation.sides
     for sender, file in files.items():  # both, as the first octets of either can tell what is spoken
-        sides[sender].feed(_piece(file))
+        if piece := _piece(file):
+            sides[sender].feed(piece)
     yield from conversation.steps()
+    left = dict(files)
     going = True
     while going:
         going = False
-        for sender, file in files.items():
-            side = sides[sender]
-            while not side.ended and (not side.pending or side.failed):
+        for sender, file in list(left.items()):
+            while sides[sender].pending < _AHEAD:
                 going = True
-                yield from conversation.feed(sender, _piece(file))
+                piece = _piece(file)
+                if not piece:
+                    del left[sender]
+                    break
+                yield from conversation.feed(sender, piece)
+    for sender in reversed(files):  # what only the end of the server's side ends has ended before the client goes
+        yield from conversation.feed(sender, b"")
     yield from conversation.left()

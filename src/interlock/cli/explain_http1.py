@@ -15,6 +15,7 @@ from interlock.h1.observer import Observer
 from interlock.h1.tables import SYSTEM
 from interlock.http.errors import LocalProtocolError, RemoteProtocolError
 from interlock.http.events import ConnectionClosed, Data, EndOfMessage, Event, InformationalResponse, Request, Response
+from interlock.http.fields import CLOSE
 from interlock.http.limits import Limits
 from interlock.http.sentinels import (
     CLIENT,
@@ -40,6 +41,8 @@ _ROLES: Final = {"client": CLIENT, "server": SERVER}
 
 #: What the engine says of a line of a chunked body that has no end.
 _TOO_LONG: Final = "chunk line too long"
+#: What it says of octets behind the last message of a connection.
+_NOTHING_MORE: Final = "Got data when expecting EOF"
 #: Octets of content that are shown.
 _SHOWN: Final = 32
 #: Octets of content that are read at once.
@@ -104,7 +107,7 @@ class Http1:
             try:
                 event = observer.next_event(role)
             except RemoteProtocolError as error:
-                yield self._problem(side, error, before)
+                yield self._forsaken(side) if self._is_forsaken(side, error) else self._problem(side, error, before)
                 return
             if event is PAUSED:
                 return
@@ -222,6 +225,20 @@ class Http1:
         )
 
     # -- errors
+
+    def _is_forsaken(self, side: Side, error: RemoteProtocolError) -> bool:
+        """Whether a client has gone on where it could not know that it is of no use: it is the server that closes."""
+        if side.sender != "client" or not str(error).startswith(_NOTHING_MORE):
+            return False
+        request = self.request
+        return request is None or (request.http_version == b"1.1" and not request.headers.flags & CLOSE)
+
+    def _forsaken(self, side: Side) -> Step:
+        side.failed = True
+        begin = side.taken - 1
+        end = side.taken + side.drop()
+        told = "the server closes behind what it has sent, and reads nothing more"
+        return Step("client", PROTOCOL, "unread", begin, end, told)
 
     def _problem(self, side: Side, error: RemoteProtocolError, before: int) -> Problem:
         message = str(error)

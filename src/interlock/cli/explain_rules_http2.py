@@ -16,11 +16,11 @@ _FLOODS: Final = (
 HTTP2: Final[tuple[Given, ...]] = (
     # -- frames
     (
-        "^no HTTP/2 preface",
+        "^no HTTP/2( preface|, which)",
         ("RFC 9113 §3.4",),
         "rule",
         (),
-        """A client begins with PRI * HTTP/2.0 CR LF CR LF SM CR LF CR LF, and then SETTINGS.""",
+        """A client begins with PRI * HTTP/2.0 CR LF CR LF SM CR LF CR LF and then SETTINGS, a server with SETTINGS.""",
     ),
     (
         "^a frame of .* octets",

@@ -119,7 +119,7 @@ class Side:
         """More octets; b"" says that these were all."""
         if not data:
             self.ended = True
-        else:
+        elif not self.failed:
             self._pending = self._pending[self._at :] + data
             self._at = 0
 
