@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.net.http2_client import Http2Client
 from tests.net.tunnels import HANDSHAKE, Http2Peer, TunnelSide, tunnel_side
-from tests.net.virtual_clock import living
+from tests.net.virtual_clock import MemoryTransport, living
 from tests.ws import raw
 
 from interlock.http.limits import Limits, Timeouts
@@ -111,6 +111,39 @@ def test_who_does_not_answer_a_close_is_cut_off(side: TunnelSide, version: str) 
     if isinstance(peer, Http2Peer):
         assert peer.stream.reset == 8  # CANCEL: what a reset is in TCP (RFC 8441 §5)
         assert peer.connection.closed_at is None
+
+
+@each_version
+def test_an_application_that_sends_without_end_is_told_that_its_client_is_gone(side: TunnelSide, version: str) -> None:
+    sent = 0
+    transports: list[MemoryTransport] = []
+
+    async def script(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal sent
+        await send({"type": "websocket.accept"})
+        await side.app.accepting.wait()
+        try:
+            while sent < 1000:
+                await send({"type": "websocket.send", "text": "x"})
+                sent += 1
+                if transports:
+                    transports.pop().reset_by_peer()
+        except Disconnected as error:
+            side.app.refused.append(type(error))
+
+    side.app.script = script
+    side.app.accepting.clear()
+    peer = side.open(version)
+    transport = peer.connection.transport if isinstance(peer, Http2Peer) else peer.transport
+    transports.append(transport)
+    octets = len(transport.received)
+    side.app.accepting.set()
+    side.loop.settle()
+    assert side.app.refused == [Disconnected]
+    assert 0 < sent < 1000
+    (record,) = side.records
+    if version == "1":  # what nobody will take is not given to the transport: asyncio tells the log of each such write
+        assert record.octets_sent == len(transport.received) - octets
 
 
 @each_version

@@ -309,6 +309,40 @@ def test_text_that_cannot_be_sent(both: Pair) -> None:
     assert both.hear() == [Message("fine")]
 
 
+def test_who_sends_without_end_is_told_that_the_peer_is_gone(both: Pair) -> None:
+    """The peer takes all, so nobody has to wait, and what it takes no more is taken by the transport all the same."""
+    both.open()
+    sent = 0
+
+    async def send() -> None:
+        nonlocal sent
+        both.link.lose(ConnectionResetError("reset"))
+        while sent < 1000:
+            await both.session.send("x")
+            sent += 1
+
+    sending = both.start(send())
+    assert isinstance(sending.exception(), ConnectionClosedError)
+    assert 0 < sent < 1000
+
+
+def test_who_sends_without_end_may_be_cancelled_and_loses_nothing(both: Pair) -> None:
+    both.open()
+    sent = 0
+
+    async def send() -> None:
+        nonlocal sent
+        both.loop.call_soon(asyncio.current_task().cancel)  # type: ignore[union-attr]
+        while sent < 1000:
+            await both.session.send(str(sent))
+            sent += 1
+
+    assert both.start(send()).cancelled()
+    assert 0 < sent < 1000
+    both.run(both.session.send("again"))
+    assert [event.data for event in both.hear()] == [*map(str, range(sent)), "again"]
+
+
 # -- pings
 
 

@@ -128,8 +128,9 @@ class TunnelProtocol:
         """Write content, and close our side behind it at the end."""
         for event in events:
             if type(event) is Data:
-                exchange.octets_sent += len(event.data)
-                self._transport.write(event.data)
+                if not self._transport.is_closing():  # else the handler is about to be told that the peer is gone
+                    exchange.octets_sent += len(event.data)
+                    self._transport.write(event.data)
             elif type(event) is EndOfMessage:
                 self._ended = self.write_paused = True
                 if self._peer_ended or self._transport.is_closing() or not half_close(self._transport):

@@ -31,6 +31,9 @@ Data = str | bytes | bytearray | memoryview
 
 #: The codes of our Close when the peer answers no ping, and when a message cannot be completed (RFC 6455 §7.4.1; IANA).
 _INTERNAL_ERROR: Final = 1011
+#: Messages that are sent before the loop has a turn.  Where the transport takes all that it is given, or drops it since
+#: the peer is gone, who sends without end would wait for nothing, and nobody would be told of anything.
+_IN_ONE_TURN: Final = 64
 
 
 @final
@@ -52,6 +55,7 @@ class WebSocketSession:
         "_ending",
         "_engine",
         "_fragmenting",
+        "_in_turn",
         "_inbox",
         "_link",
         "_loop",
@@ -105,6 +109,8 @@ class WebSocketSession:
         self._write_paused = False
         #: Whether a message is being sent in fragments.
         self._fragmenting = False
+        #: What was sent since the loop last had a turn, as far as that is known.
+        self._in_turn = 0
         self._lost = False
         # -- deadlines
         self._pings: Final[Pings[asyncio.Future[float]]] = Pings(timeouts)
@@ -178,6 +184,7 @@ class WebSocketSession:
         engine = self._engine
         now = self._loop.time()
         engine.now = now
+        self._in_turn = 0
         engine.receive_data(data)
         in_frame = engine.in_frame
         self._take_events()
@@ -350,7 +357,7 @@ class WebSocketSession:
         closed with 1011, since the message can neither be completed nor taken back.
         """
         if isinstance(message, (str, bytes, bytearray, memoryview)):
-            if self._write_paused or self._fragmenting or not self._engine.writable:
+            if self._write_paused or self._fragmenting or self._in_turn >= _IN_ONE_TURN or not self._engine.writable:
                 await self._turn(begins=True)
             self._write(Message(message))
         elif isinstance(message, AsyncIterable):
@@ -388,6 +395,9 @@ class WebSocketSession:
         Nothing is taken by having waited, so who is cancelled then leaves nothing behind.
         """
         engine = self._engine
+        if self._in_turn >= _IN_ONE_TURN:
+            self._in_turn = 0
+            await asyncio.sleep(0)
         while engine.writable and (self._write_paused or (begins and self._fragmenting)):
             await woken(self._senders)
         while not engine.writable:
@@ -396,6 +406,7 @@ class WebSocketSession:
             await woken(self._senders)  # which is in progress: then it is known how the other end has closed
 
     def _write(self, event: Message | Ping | Pong) -> None:
+        self._in_turn += 1
         self._engine.now = self._loop.time()
         self._link.write(self._engine.send(event))
 

@@ -49,7 +49,8 @@ class TransportLink:
 
     def write(self, data: bytes) -> None:
         """Send octets behind those of before."""
-        self._transport.write(data)
+        if not self._transport.is_closing():  # else the peer is gone, and it is about to be told
+            self._transport.write(data)
 
     def end_stream(self) -> None:
         """End our side, behind what was written; with TLS the other side ends too, as that knows no half."""
