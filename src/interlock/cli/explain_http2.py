@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from interlock.cli.explain_rules import rule_for, shortened
 from interlock.cli.explain_steps import ENDS, Moved, Problem, Side, Step, other_end
-from interlock.cli.explain_websocket import WebSocket, agreement
+from interlock.cli.explain_websocket import COMPRESSED, WebSocket, agreement
 from interlock.cli.ws_text import quoted
 from interlock.h2 import frames
 from interlock.h2.errors import ENHANCE_YOUR_CALM, code_name
@@ -21,6 +21,7 @@ from interlock.http.events import Data, EndOfMessage, InformationalResponse, Req
 from interlock.http.limits import Limits
 from interlock.http.status import reason
 from interlock.machine.moves import moves
+from interlock.ws.deflate import Agreed
 from interlock.ws.handshake import is_websocket
 
 __all__ = ["PROTOCOL", "Http2"]
@@ -65,8 +66,18 @@ _SYSTEMS: Final = {"h2": STREAM, "h2-connection": CONNECTION}
 #: Octets of content, and of a frame that is wrong, that are shown.
 _SHOWN: Final = 32
 _FRAME: Final = 48
-#: Tunnels that are followed at a time.
+#: Tunnels that are followed at a time, and octets of one that may wait for the server to accept it.
 _MOST_TUNNELS: Final = 1000
+_MOST_WAITING: Final = 1 << 20
+
+
+class _Tunnel:
+    """A request for a WebSocket, what each end has sent behind it, and who follows that once it was accepted."""
+
+    def __init__(self, request: Request, sides: dict[str, Side]) -> None:
+        self.request: Final = request
+        self.sides: Final = sides
+        self.websocket: WebSocket | None = None
 
 
 class Http2:
@@ -84,9 +95,8 @@ class Http2:
         self._observer: Final = Observer(limits, tuple(sides))
         self._preface_due = "client" in sides
         self._ended: Final[set[str]] = set()
-        #: Requests for a WebSocket; and those that were accepted, with what each end has sent.
-        self._proposed: Final[dict[int, Request]] = {}
-        self._tunnels: Final[dict[int, tuple[dict[str, Side], WebSocket]]] = {}
+        #: Requests for a WebSocket, by their streams.
+        self._tunnels: Final[dict[int, _Tunnel]] = {}
 
     def passed(self, seconds: float) -> None:
         """So much time has passed."""
@@ -237,37 +247,39 @@ class Http2:
 
     def _tunnelled(self, sender: str, event: Any) -> Iterator[Step | Problem]:
         stream = getattr(event, "stream_id", 0)
-        if isinstance(event, Request) and is_websocket(event):
-            if len(self._proposed) < _MOST_TUNNELS:
-                self._proposed[stream] = event
-                if "server" not in self._sides:
-                    yield from self._accepted(stream, None)
-        elif isinstance(event, Response):
-            if stream in self._proposed and 200 <= event.status_code < 300:
-                yield from self._accepted(stream, event)
-            self._proposed.pop(stream, None)
-        elif stream in self._tunnels:
-            sides, websocket = self._tunnels[stream]
-            if isinstance(event, Data) and sender in sides:
-                sides[sender].feed(bytes(event.data))
-            elif isinstance(event, EndOfMessage) and sender in sides:
-                sides[sender].feed(b"")
-            elif isinstance(event, StreamReset):
+        tunnel = self._tunnels.get(stream)
+        if isinstance(event, Request) and is_websocket(event) and len(self._tunnels) < _MOST_TUNNELS:
+            tunnel = self._tunnels[stream] = _Tunnel(event, {sender: Side(sender) for sender in self._sides})
+            if "server" not in self._sides:
+                yield from self._accepted(stream, tunnel, COMPRESSED)
+        if tunnel is None:
+            return
+        side = tunnel.sides[sender]
+        if isinstance(event, Response):
+            if not 200 <= event.status_code < 300:
                 del self._tunnels[stream]
                 return
-            yield from websocket.steps()
-
-    def _accepted(self, stream: int, response: Response | None) -> Iterator[Step | Problem]:
-        request = self._proposed[stream]
-        agreed = None
-        if response is not None:
+            agreed = None
             try:
-                agreed = agreement(request, response)
+                agreed = agreement(tunnel.request, event)
             except LocalProtocolError as error:
                 yield Step("server", PROTOCOL, "handshake", summary=str(error), stream=stream)
-        sides = {sender: Side(sender) for sender in self._sides}
-        self._tunnels[stream] = (sides, WebSocket(sides, self._limits, agreed, stream))
-        yield from self._tunnels[stream][1].steps()
+            yield from self._accepted(stream, tunnel, agreed)
+        elif isinstance(event, Data):
+            side.feed(bytes(event.data))
+        elif isinstance(event, EndOfMessage):
+            side.feed(b"")
+        elif isinstance(event, StreamReset):
+            del self._tunnels[stream]
+            return
+        if tunnel.websocket is not None:
+            yield from tunnel.websocket.steps()
+        if side.pending > _MOST_WAITING:
+            del self._tunnels[stream]
+
+    def _accepted(self, stream: int, tunnel: _Tunnel, agreed: Agreed | None) -> Iterator[Step | Problem]:
+        tunnel.websocket = WebSocket(tunnel.sides, self._limits, agreed, stream)
+        yield from tunnel.websocket.steps()
 
     # -- errors
 

@@ -397,7 +397,8 @@ class Observer:
     def _is_refused(self) -> bool:
         """Whether the server has said its settings, and does not offer extended CONNECT."""
         said = (self._settings["server"], *self._unacknowledged["server"])
-        return any(said) and not any(settings.get(frames.ENABLE_CONNECT_PROTOCOL) == 1 for settings in said)
+        begun = CONNECTION.state(self._joint, "server") != "START"
+        return begun and not any(settings.get(frames.ENABLE_CONNECT_PROTOCOL) == 1 for settings in said)
 
     def _suppose_requests(self, stream_id: int, method: bytes, observed: Observed) -> None:
         """A response comes to a request that nobody has seen; those on lower streams have to have been there before."""
