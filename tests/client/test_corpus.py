@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 from tests.client.memory_stream import MemoryNetwork, MemoryStream
-from tests.h1.vector_runner import Outcome, cuts, fields_of, pieces_text, run
+from tests.h1.vector_runner import Outcome, cuttings, fields_of, pieces_text, run
 from tests.h1.vectors import Vector, read_vectors
 
 from interlock import h1
@@ -123,9 +123,7 @@ def test_a_response(vector: Vector) -> None:
     end = [b""] if vector.eof else []
     octets = vector.octets
     expected = by_engine(vector, [octets, *end])
-    whole = [octets] if octets else []
-    single = [octets[at : at + 1] for at in range(len(octets))]
-    for pieces in (whole, single, *([octets[:at], octets[at:]] for at in cuts(octets))):
+    for pieces in cuttings(octets):
         seen = stream.run(ask(connect(vector, [*pieces, *end]), vector))
         assert same(seen, expected), pieces_text(pieces)
 

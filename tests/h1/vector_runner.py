@@ -8,7 +8,7 @@ from tests.h1.vectors import Vector
 
 from interlock import h1
 
-__all__ = ["Outcome", "check", "connect", "cuts", "pieces_text", "run", "run_cut_everywhere"]
+__all__ = ["Outcome", "check", "connect", "cuts", "cuttings", "pieces_text", "run", "run_cut_everywhere"]
 
 #: Inputs up to this many octets are cut at every point, longer ones at some.
 _CUT_EVERYWHERE = 1500
@@ -145,6 +145,17 @@ def cuts(octets: bytes) -> Iterator[int]:
     yield from range(1, 50)
     yield from range(50, count - 50, count // 50)
     yield from range(count - 50, count)
+
+
+def cuttings(octets: bytes) -> Iterator[list[bytes]]:
+    """The octets whole, octet by octet, and in two at every point; of long ones, in small pieces, and at few points."""
+    count = len(octets)
+    long = count > _CUT_EVERYWHERE
+    yield [octets] if octets else []
+    size = 97 if long else 1
+    yield [octets[at : at + size] for at in range(0, count, size)]
+    for at in range(1, count, count // 10 if long else 1):
+        yield [octets[:at], octets[at:]]
 
 
 def run_cut_everywhere(vector: Vector) -> list[Outcome]:

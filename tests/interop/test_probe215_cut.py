@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.h1.vector_runner import cuts, pieces_text, run
+from tests.h1.vector_runner import cuttings, pieces_text, run
 from tests.h1.vectors import Vector
 from tests.message.test_same_as_h1 import by_h1, by_message
 
@@ -63,12 +63,6 @@ def requests(shared_dir: Path) -> list[Vector]:
     if not (probe / "cases.json").is_file():
         pytest.skip(f"{probe} is not there")
     return requests_of(probe)
-
-
-def cuttings(octets: bytes) -> list[list[bytes]]:
-    """The octets whole, one by one, and in two at every octet (of long ones, at some)."""
-    single = [octets[at : at + 1] for at in range(len(octets))] if len(octets) < 2000 else []
-    return [[octets], *([single] if single else []), *([octets[:at], octets[at:]] for at in cuts(octets))]
 
 
 def test_there_are_requests(requests: list[Vector]) -> None:
