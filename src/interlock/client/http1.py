@@ -125,7 +125,7 @@ class HTTP1Exchange(Exchange):
         connection = self._connection
         if connection is not None:
             self.fail(ReadError("the response was closed before all of it was read"))
-            await connection.aclose()
+            connection.abort()  # nothing that is still to be sent is of use now
 
     def arrived(self, block: bytes) -> None:
         """Content to be taken."""
