@@ -106,7 +106,7 @@ class Turning(Network):
 class MemoryStream(Stream):
     """``server``: gets what is written, at once, and says what is to be read."""
 
-    def __init__(self, network: Network, server: "Server") -> None:
+    def __init__(self, network: Network, server: "Server", whole: bool = False) -> None:
         self._network = network
         self._server = server
         self._event: Event | None = None
@@ -119,6 +119,8 @@ class MemoryStream(Stream):
         #: What writes raise, and what has to happen before they go on.
         self.broken: Exception | None = None
         self.full: Event | None = None
+        #: Whether a write goes out whole although who writes is cancelled, as on asyncio.
+        self.whole = whole
 
     def give(self, octets: bytes) -> None:
         """Octets from the server."""
@@ -165,10 +167,11 @@ class MemoryStream(Stream):
         self._writes = True
         try:
             if self.full is not None:
-                self._server.receive(buffer[: len(buffer) // 2])
+                size = len(buffer) if self.whole else len(buffer) // 2
+                self._server.receive(buffer[:size])
+                buffer = buffer[size:]
                 if not await self.full.wait(timeout):
                     raise WriteTimeout(f"nothing taken for {timeout} seconds")
-                buffer = buffer[len(buffer) // 2 :]
         finally:
             self._writes = False
         self._server.receive(buffer)
@@ -185,6 +188,8 @@ class MemoryStream(Stream):
             self._wake()
 
     def get_extra_info(self, info: str) -> Any:
+        if info == "cancelled_write_is_whole":
+            return self.whole
         if info == "is_readable":
             return bool(self._octets or self._end is not None or self.closed)
         return None
@@ -201,10 +206,12 @@ class Server:
         script: "Callable[[Server, Frame], object] | None" = None,
         settings: tuple[tuple[int, int], ...] | None = (),
         network: Network | None = None,
+        *,
+        whole: bool = False,
         **options: Any,
     ) -> None:
         self.network: Any = Turning() if network is None else network
-        self.stream = MemoryStream(self.network, self)
+        self.stream = MemoryStream(self.network, self, whole)
         self.connection = HTTP2Connection(self.network, self.stream, **options)
         self.script = script
         self.settings = settings

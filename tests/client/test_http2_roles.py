@@ -242,7 +242,8 @@ def test_reading_a_block_may_be_cancelled(world: World) -> None:
     play(world, program, script)
 
 
-def test_a_write_that_is_cancelled_goes_out_whole(world: World) -> None:
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_write_that_is_cancelled_goes_out_whole(world: World, whole: bool) -> None:
     """What has begun is finished, what others have queued behind it follows, and the stream that is given up is reset."""
 
     async def program(server: Server) -> None:
@@ -261,7 +262,7 @@ def test_a_write_that_is_cancelled_goes_out_whole(world: World) -> None:
         assert "RST_STREAM 3 CANCEL" in server.told() or 3 in server.ended
         assert await ask(server.connection) == (200, b"7: 0")
 
-    play(world, program, answering)
+    play(world, program, answering, whole=whole)
 
 
 def test_a_write_that_cannot_be_finished(world: World) -> None:
@@ -387,6 +388,9 @@ def test_anything_at_any_time(world: World, seed: int) -> None:
             open_streams.pop(frame.stream, None)
 
     def act(server: Server) -> None:
+        if server.stream.full is not None:
+            server.stream.full.set()
+        server.stream.full = world.network.event() if chance.random() < 0.2 else None
         server.stream.piece = chance.choice([1, 5, 50, 5000, 100000])
         for stream in list(open_streams):
             what = chance.random()
@@ -438,6 +442,7 @@ def test_anything_at_any_time(world: World, seed: int) -> None:
                 await world.pass_time(0.1)
                 act(server)
             over[0] = True
+            act(server)
             last = chance.choice([0, 1 << 30])
             server.send(raw.goaway(last))
             for _ in range(100):
@@ -445,6 +450,8 @@ def test_anything_at_any_time(world: World, seed: int) -> None:
                     break
                 act(server)
                 await world.pass_time(0.1)
+            act(server)
+            server.stream.full = None
             if not server.stream.closed:
                 server.stream.end()
 
@@ -456,4 +463,4 @@ def test_anything_at_any_time(world: World, seed: int) -> None:
         assert server.connection.idle_since() is not None
         assert not server._octets, "a frame was cut"
 
-    play(world, program, script)
+    play(world, program, script, whole=seed % 2 == 1)

@@ -38,7 +38,6 @@ class HTTP2Exchange(Exchange):
         "_pending",
         "_rated",
         "_request",
-        "_served_before",
         "_since",
         "_steps",
         "_taken",
@@ -53,8 +52,6 @@ class HTTP2Exchange(Exchange):
         #: What has come.
         self.inbox: Final = inbox
         self._request: Final = request
-        #: Whether the connection had served others when this began.
-        self._served_before: Final = link.served
         self._opened_at: Final = inbox.last
         #: What of the content is still to be queued; whether some of it may be gone; where its blocks come from.
         self._upload = request.content is not None and request.content != b""
@@ -235,7 +232,7 @@ class HTTP2Exchange(Exchange):
         request = self._request
         if inbox.head is None and not inbox.informational_responses:
             refused = inbox.refused and self._content_is_there()
-            if refused or (inbox.lost and self._served_before and repeatable(request)):
+            if refused or (inbox.lost and self._link.served and repeatable(request)):
                 again = ConnectionNotAvailable(str(error))
                 again.__cause__ = error
                 return again
