@@ -241,7 +241,7 @@ def test_pings(run: Any, theirs: str) -> None:
 def test_pings_that_keep_the_connection_alive(run: Any, theirs: str) -> None:
     async def main() -> None:
         async with conversation(theirs, client={"ping_interval": 0.001}, ping_interval=0.001) as connection:
-            message = bytes(MEGABYTE)  # takes longer than the milliseconds of uvloop's clock, and so does a pong beside it
+            message = bytes(MEGABYTE)  # takes longer than the milliseconds of uvloop's clock; a pong beside it, too
             while not connection.latency:
                 await connection.send(message)
                 assert await connection.recv() == message
