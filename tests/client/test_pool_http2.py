@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.client.conversing import content
 from tests.client.test_pool import serve
-from tests.client.wire import Script, Wire, WireNetwork, WireStream, passing, run, seconds
+from tests.client.wire import Context, Script, Wire, WireNetwork, passing, run, seconds
 
 from interlock import h2
 from interlock.client.errors import PoolTimeout
@@ -15,59 +15,8 @@ from interlock.client.messages import Request
 from interlock.client.pool import Pool
 from interlock.client.timeouts import ClientTimeouts
 from interlock.net.errors import ConnectError
-from interlock.net.stream import Stream
 
 TIMEOUTS = ClientTimeouts(connect=5.0, read=60.0, write=60.0, pool=10.0)
-
-
-class Agreed:
-    """An ssl object that says which protocol was agreed on."""
-
-    def __init__(self, protocol: str | None) -> None:
-        self._protocol = protocol
-
-    def selected_alpn_protocol(self) -> str | None:
-        return self._protocol
-
-
-class SecureStream(WireStream):
-    agreed: str | None = None
-
-    def get_extra_info(self, info: str) -> Any:
-        return Agreed(self.agreed) if info == "ssl_object" else super().get_extra_info(info)
-
-
-class SecureNetwork(WireNetwork):
-    """``agree``: by host, what servers choose of what is offered; h2 where a host is not in it."""
-
-    def __init__(self, script: Script, agree: dict[str, str | None] | None = None, **options: Any) -> None:
-        super().__init__(script, **options)
-        self.agree = agree or {}
-        self.offers: list[list[str]] = []
-
-    def open(self, wire: Wire) -> Stream:
-        network = self
-
-        class Plain(WireStream):
-            async def start_tls(
-                self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-            ) -> Stream:
-                stream = SecureStream(wire)
-                network.offers.append(ssl_context.offered)
-                stream.agreed = network.agree.get(wire.where[0], "h2")
-                wire.tls = server_hostname
-                return stream
-
-        return Plain(wire)
-
-
-class Context:
-    """An SSLContext that only remembers what it offers."""
-
-    offered: list[str]
-
-    def set_alpn_protocols(self, protocols: list[str]) -> None:
-        self.offered = list(protocols)
 
 
 class FarHTTP2:
@@ -123,13 +72,15 @@ def speaking(streams: int = 100) -> tuple[Script, list[FarHTTP2]]:
 
 
 def pooled(
-    program: Callable[[Pool, SecureNetwork], Awaitable[Any]],
+    program: Callable[[Pool, WireNetwork], Awaitable[Any]],
     script: Script,
     network: dict[str, Any] | None = None,
+    agree: dict[str | None, str | None] | None = None,
     **options: Any,
 ) -> None:
     async def main() -> None:
-        under = SecureNetwork(script, **(network or {}))
+        under = WireNetwork(script, **(network or {}))
+        under.agree = agree or {}
         pool = Pool(under, ssl_context=Context(), **options)  # type: ignore[arg-type]
         try:
             await program(pool, under)
@@ -155,13 +106,12 @@ async def fetch(pool: Pool, number: int, wait: int = 1, **more: Any) -> None:
 def test_many_requests_share_one_connection_that_is_still_being_made() -> None:
     script, far = speaking()
 
-    async def program(pool: Pool, network: SecureNetwork) -> None:
+    async def program(pool: Pool, network: WireNetwork) -> None:
         await asyncio.gather(*[fetch(pool, number) for number in range(50)])
         assert len(network.wires) == 1
         assert far[0].most == 50
         assert seconds() == 3  # two for the connection, one for all requests
-        assert network.offers == [["h2", "http/1.1"]]
-        assert network.wires[0].tls == "a.example"
+        assert network.wires[0].tls == [("a.example", ["h2", "http/1.1"])]
         await fetch(pool, 1)
         assert len(network.wires) == 1
 
@@ -171,7 +121,7 @@ def test_many_requests_share_one_connection_that_is_still_being_made() -> None:
 def test_where_it_turns_out_to_be_http1_the_others_get_their_own() -> None:
     script, far = speaking()
 
-    async def program(pool: Pool, network: SecureNetwork) -> None:
+    async def program(pool: Pool, network: WireNetwork) -> None:
         await asyncio.gather(*[fetch(pool, number) for number in range(5)])
         assert len(network.wires) == 5
         assert far == []
@@ -179,13 +129,13 @@ def test_where_it_turns_out_to_be_http1_the_others_get_their_own() -> None:
         await asyncio.gather(*[fetch(pool, number) for number in range(6)])
         assert len(network.wires) == 6
 
-    pooled(program, script, {"connecting": 2.0, "agree": {"a.example": "http/1.1"}})
+    pooled(program, script, {"connecting": 2.0}, {"a.example": "http/1.1"})
 
 
 def test_where_it_fails_the_others_do_not_fail_one_after_the_other() -> None:
     script, _ = speaking()
 
-    async def program(pool: Pool, network: SecureNetwork) -> None:
+    async def program(pool: Pool, network: WireNetwork) -> None:
         calls = [fetch(pool, number) for number in range(4)]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [ConnectError] * 4
@@ -197,7 +147,7 @@ def test_where_it_fails_the_others_do_not_fail_one_after_the_other() -> None:
 def test_who_is_cancelled_while_others_wait_for_its_connection() -> None:
     script, _ = speaking()
 
-    async def program(pool: Pool, network: SecureNetwork) -> None:
+    async def program(pool: Pool, network: WireNetwork) -> None:
         tasks = [asyncio.ensure_future(fetch(pool, number)) for number in range(3)]
         await passing(1)
         tasks[0].cancel()
@@ -211,7 +161,7 @@ def test_who_is_cancelled_while_others_wait_for_its_connection() -> None:
 def test_more_requests_than_streams_need_another_connection() -> None:
     script, far = speaking(streams=10)
 
-    async def program(pool: Pool, network: SecureNetwork) -> None:
+    async def program(pool: Pool, network: WireNetwork) -> None:
         await fetch(pool, 0)  # by then the server has said how many it takes
         await asyncio.gather(*[fetch(pool, number) for number in range(25)])
         assert [end.most for end in far] == [10, 10, 5]
@@ -222,7 +172,7 @@ def test_more_requests_than_streams_need_another_connection() -> None:
 def test_those_who_wait_get_a_stream_when_one_is_over() -> None:
     script, far = speaking(streams=2)
 
-    async def program(pool: Pool, network: SecureNetwork) -> None:
+    async def program(pool: Pool, network: WireNetwork) -> None:
         await fetch(pool, 0, wait=0)
         await asyncio.gather(*[fetch(pool, number) for number in range(6)])
         assert seconds() == 3
@@ -234,7 +184,7 @@ def test_those_who_wait_get_a_stream_when_one_is_over() -> None:
 def test_waiting_for_a_stream_has_its_time() -> None:
     script, far = speaking(streams=1)
 
-    async def program(pool: Pool, network: SecureNetwork) -> None:
+    async def program(pool: Pool, network: WireNetwork) -> None:
         await fetch(pool, 0, wait=0)
         first = asyncio.ensure_future(fetch(pool, 0, wait=20))
         await passing(1)
@@ -249,7 +199,7 @@ def test_waiting_for_a_stream_has_its_time() -> None:
 def test_an_idle_connection_makes_room_for_another_origin_and_a_busy_one_does_not() -> None:
     script, _ = speaking()
 
-    async def program(pool: Pool, network: SecureNetwork) -> None:
+    async def program(pool: Pool, network: WireNetwork) -> None:
         await fetch(pool, 0)
         await fetch(pool, 0, host="b.example")
         assert [bool(wire.end_of_client) for wire in network.wires] == [True, False]
@@ -262,7 +212,7 @@ def test_an_idle_connection_makes_room_for_another_origin_and_a_busy_one_does_no
 def test_idle_connections_grow_old() -> None:
     script, _ = speaking()
 
-    async def program(pool: Pool, network: SecureNetwork) -> None:
+    async def program(pool: Pool, network: WireNetwork) -> None:
         await fetch(pool, 0)
         await passing(6)
         await fetch(pool, 0)
@@ -285,10 +235,9 @@ def test_idle_connections_grow_old() -> None:
 def test_what_is_spoken(options: dict[str, bool], scheme: bytes, offered: list[str] | None, http2: bool) -> None:
     script, far = speaking()
 
-    async def program(pool: Pool, network: SecureNetwork) -> None:
-        network.agree = {"a.example": None if offered is None else offered[0]}
+    async def program(pool: Pool, network: WireNetwork) -> None:
         await fetch(pool, 0, scheme=scheme)
-        assert network.offers == ([] if offered is None else [offered])
+        assert network.wires[0].tls == ([] if offered is None else [("a.example", offered)])
         assert bool(far) is http2
 
     pooled(program, script, **options)

@@ -33,7 +33,10 @@ class Wire:
         self.taken = 0
         #: Whether the client has closed it, and how: "closed" or "aborted".
         self.end_of_client = ""
-        self.tls: str | None = None
+        #: For each TLS handshake: the name that was asked for, and the protocols that were offered.
+        self.tls: list[tuple[str | None, list[str]]] = []
+        #: By name, what the far end chooses of these; h2 for a name that is not here.
+        self.agree: dict[str | None, str | None] = {}
         self._outgoing: list[bytes | Exception] = []
         self._changed = asyncio.Event()
 
@@ -97,11 +100,32 @@ class Wire:
         return any(isinstance(piece, Exception) for piece in self._outgoing)
 
 
-class WireStream(Stream):
-    """The client's end."""
+class Context:
+    """An SSLContext that only knows what it offers."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self) -> None:
+        self.offered: list[str] = []
+
+    def set_alpn_protocols(self, protocols: list[str]) -> None:
+        self.offered = list(protocols)
+
+
+class Agreed:
+    """An ssl object that says what was agreed on."""
+
+    def __init__(self, protocol: str | None) -> None:
+        self._protocol = protocol
+
+    def selected_alpn_protocol(self) -> str | None:
+        return self._protocol
+
+
+class WireStream(Stream):
+    """The client's end.  TLS on it is only noted."""
+
+    def __init__(self, wire: Wire, agreed: Agreed | None = None) -> None:
         self.wire = wire
+        self.agreed = agreed
         self._reading = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -157,13 +181,15 @@ class WireStream(Stream):
     async def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> Stream:
-        assert self.wire.tls is None or self.wire.number < 0
-        self.wire.tls = server_hostname
-        return self
+        self.wire.tls.append((server_hostname, ssl_context.offered))
+        agreed = self.wire.agree.get(server_hostname, "h2")
+        return WireStream(self.wire, Agreed(agreed if agreed in ssl_context.offered else None))
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
             return bool(self.wire._outgoing) or bool(self.wire.end_of_client)
+        if info == "ssl_object":
+            return self.agreed
         return info == "cancelled_write_is_whole" or None
 
 
@@ -174,6 +200,8 @@ class WireNetwork(Network):
     """``script``: what the far end of each connection does; it may ask for its number.  Runs on a :class:`VirtualClockLoop`."""
 
     def __init__(self, script: Script, refuse: Iterable[int] = (), connecting: float = 0.0) -> None:
+        #: As :attr:`Wire.agree`, for all wires.
+        self.agree: dict[str | None, str | None] = {}
         self._script = script
         #: The numbers of connections that do not come about.
         self.refuse = set(refuse)
@@ -210,10 +238,7 @@ class WireNetwork(Network):
         wire = Wire(len(self.wires), where)
         self.wires.append(wire)
         self._tasks.append(asyncio.get_running_loop().create_task(self._script(wire)))
-        return self.open(wire)
-
-    def open(self, wire: Wire) -> Stream:
-        """The client's end of a new wire."""
+        wire.agree = self.agree
         return WireStream(wire)
 
     def now(self) -> float:
