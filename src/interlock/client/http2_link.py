@@ -242,7 +242,12 @@ class HTTP2Link(HTTP2State):
         with self.mutex:
             self._broken = True
             self._writing = False
-        if isinstance(error, NetworkError) and self._reader is None:
+            self._changed = True
+            reading = self._reader is not None
+        self.tell_change()
+        if isinstance(error, NetworkError):
+            if reading:
+                return  # who reads comes to the end, too, behind what the peer has said before
             await self.look()
         self.lose(error)
 
