@@ -117,29 +117,37 @@ class Connector:
                 await traced(request.trace, "connection.retry", info, self._network.sleep(delay))
 
     async def _open(self, request: Request) -> tuple[Connection, bool]:
-        secure = request.scheme in _SECURE
-        proxy = self._proxy
         stream = await self._reach(request)
-        if proxy is not None and proxy.secure:
-            stream = await self._start_tls(request, stream, proxy.ssl_context, proxy.host, ["http/1.1"])
-        if proxy is not None and request.scheme != b"http":
-            stream = await open_tunnel(self._network, stream, proxy, request, self._limits, self._leniency)
-        multiplexed = self._http2 and not self._http1
-        if secure:
-            alpn = ["h2"] if self._http2 and request.scheme == b"https" else []
-            if self._http1 or not alpn:
+        try:
+            return await self._prepare(request, stream)
+        except BaseException:
+            stream.abort()
+            raise
+
+    async def _prepare(self, request: Request, stream: Stream) -> tuple[Connection, bool]:
+        """What is above TCP, or a unix socket."""
+        proxy = self._proxy
+        forwarding = None
+        if proxy is not None:
+            if proxy.secure:
+                stream = await self._start_tls(request, stream, proxy.ssl_context, proxy.host, ["http/1.1"])
+            if request.scheme == b"http":
+                forwarding = proxy.forwarding
+            else:
+                stream = await open_tunnel(self._network, stream, proxy, request, self._limits, self._leniency)
+        multiplexed = self.may_multiplex(self.key(request))
+        if request.scheme in _SECURE:
+            alpn = ["h2"] if multiplexed else []
+            if self._http1 or not multiplexed:
                 alpn.append("http/1.1")
             name = request.server_hostname or request.host
             stream = await self._start_tls(request, stream, self._ssl_context, name, alpn)
             agreed = stream.get_extra_info("ssl_object").selected_alpn_protocol()
             multiplexed = agreed == "h2" or (agreed is None and alpn == ["h2"])
-        elif not self.may_multiplex(self.key(request)):
-            multiplexed = False
         if multiplexed:
             from interlock.client.http2 import HTTP2Connection  # noqa: PLC0415  loads an engine that few need
 
             return HTTP2Connection(self._network, stream, limits=self._limits), True
-        forwarding = proxy.forwarding if proxy is not None and request.scheme == b"http" else None
         connection = ClientHTTP1Connection(
             self._network, stream, limits=self._limits, leniency=self._leniency, proxy=forwarding
         )
@@ -153,7 +161,7 @@ class Connector:
         if self._uds is not None:
             info = {"path": self._uds, "timeout": timeout, "socket_options": self._socket_options}
             name = "connection.connect_unix_socket"
-            return await traced(request.trace, name, info, network.connect_unix_socket(**info))
+            return await traced(request.trace, name, info, network.connect_unix_socket(**info), undo=_drop)
         proxy = self._proxy
         info = {
             "host": request.host if proxy is None else proxy.host,
@@ -162,7 +170,7 @@ class Connector:
             "timeout": timeout,
             "socket_options": self._socket_options,
         }
-        return await traced(request.trace, "connection.connect_tcp", info, network.connect_tcp(**info))
+        return await traced(request.trace, "connection.connect_tcp", info, network.connect_tcp(**info), undo=_drop)
 
     async def _start_tls(
         self, request: Request, stream: Stream, context: ssl.SSLContext | None, name: str, alpn: list[str]
@@ -175,10 +183,14 @@ class Connector:
             "server_hostname": name,
             "timeout": request.timeouts.connect,
         }
-        return await traced(request.trace, "connection.start_tls", info, stream.start_tls(**info))
+        return await traced(request.trace, "connection.start_tls", info, stream.start_tls(**info), undo=_drop)
 
     def _default_context(self) -> ssl.SSLContext:
         """Certificates that the system trusts; made once, when it is needed: that takes a while."""
         if self._ssl_context is None:
             self._ssl_context = ssl.create_default_context()
         return self._ssl_context
+
+
+def _drop(stream: Stream) -> None:
+    stream.abort()

@@ -26,8 +26,13 @@ async def traced(
     info: dict[str, Any],
     step: Coroutine[Any, Any, T],
     describe: Callable[[T], object] | None = None,
+    undo: Callable[[T], None] | None = None,
 ) -> T:
-    """What ``step`` gives, with the hook told of it, if there is one.  ``describe``: what the hook is told of the result."""
+    """What ``step`` gives, with the hook told of it, if there is one.
+
+    ``describe``: what the hook is told of the result.  ``undo``: called with the result where nobody gets it, since the
+    hook has failed.
+    """
     if trace is None:
         return await step
     try:
@@ -40,5 +45,10 @@ async def traced(
     except BaseException as error:
         await tell(trace, f"{name}.failed", {"exception": error})
         raise
-    await tell(trace, f"{name}.complete", {"return_value": result if describe is None else describe(result)})
+    try:
+        await tell(trace, f"{name}.complete", {"return_value": result if describe is None else describe(result)})
+    except BaseException:
+        if undo is not None:
+            undo(result)
+        raise
     return result
