@@ -235,3 +235,24 @@ def test_no_more_than_our_own_limit() -> None:
     server.script = answering
     run(ask(server.connection))
     assert server.connection.room() == 3
+
+
+def test_a_connection_that_is_retired() -> None:
+    """It ends with its last exchange; at once, if there is none."""
+    server = scripted(lambda server: server.respond(1, content=b"abc", end=False))
+    connection = server.connection
+
+    async def program() -> None:
+        response = await connection.send(request())
+        connection.retire()
+        assert connection.is_closed()
+        with pytest.raises(ConnectionNotAvailable):
+            await connection.send(request())
+        server.send(raw.data(1, b"def", end=True))
+        assert await content_of(response) == b"abcdef"
+        assert server.stream.closed == "closed"
+
+    run(program())
+    server = Server()
+    server.connection.retire()
+    assert server.stream.closed == "aborted"

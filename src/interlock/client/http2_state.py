@@ -48,6 +48,7 @@ class HTTP2State(AnyConnection):
         "_idle_since",
         "_reader",
         "_received_at",
+        "_retired",
         "_waiting",
         "closing",
         "engine",
@@ -90,8 +91,9 @@ class HTTP2State(AnyConnection):
         # Whether somebody closes the stream of octets, and whether that is done.
         self._ended = False
         self._gone = False
-        # Whether nothing more can be written.
+        # Whether nothing more can be written; whether whoever owns it wants no more of it.
         self._broken = False
+        self._retired = False
         # Who reads for all, and who waits meanwhile and would read.
         self._reader: Inbox | None = None
         self._waiting: Final[dict[Inbox, None]] = {}
@@ -221,6 +223,7 @@ class HTTP2State(AnyConnection):
         return (
             self.failure is not None
             or self._broken
+            or self._retired
             or self.suspect
             or self.engine.peer_going_away
             or self.engine.next_stream_id() > LARGEST
@@ -282,11 +285,21 @@ class HTTP2State(AnyConnection):
     def lose(self, error: Exception) -> None:
         """Nothing more comes, or goes out: ``error`` says why.  Takes the mutex."""
         with self.mutex:
+            if self._gone:
+                return
             self._fail(error, lost=True)
             self._ended = True
             self._gone = True
         self.stream.abort()
         self.tell_change()
+
+    def retire(self) -> None:
+        """Open no more streams, and end with the last that is open.  Takes the mutex."""
+        with self.mutex:
+            self._retired = True
+            idle = not self.inboxes and not self.closing
+        if idle:
+            self.abort()
 
     def abort(self) -> None:
         """End it at once.  Takes the mutex."""

@@ -184,6 +184,10 @@ class Connection:
         """Of an idle one: whether the peer has closed it, or sent what nobody asked for."""
         raise NotImplementedError
 
+    def retire(self) -> None:
+        """Take no more requests, and end as soon as nothing is in progress, which may be at once; without waiting."""
+        self.abort()
+
     async def aclose(self) -> None:
         """Close it, and fail what is in progress; may be called again."""
         raise NotImplementedError

@@ -326,9 +326,10 @@ class Pool:
         if self._most_per_host is not None and origin.members >= self._most_per_host:
             return None
         if self._most is not None and len(self._members) >= self._most:
-            if not self._idle:
+            longest = self._longest_idle()
+            if longest is None:
                 return None
-            self._discard(next(iter(self._idle)))
+            self._discard(longest)
         member = Member(self, origin, origin.multiplexes is not False)
         if member.probing:
             origin.opening += 1
@@ -410,19 +411,33 @@ class Pool:
 
     def _trim(self) -> None:
         """Close idle connections that are too many, or too old."""
-        while self._idle:
-            longest = next(iter(self._idle))
+        while (longest := self._longest_idle()) is not None:
             connection = longest.connection
             too_many = self._most_idle is not None and len(self._idle) > self._most_idle
             if not too_many and connection is not None and not self._is_stale(connection):
                 return
             self._discard(longest)
 
+    def _longest_idle(self) -> Member | None:
+        """Who has had nothing to do for the longest time."""
+        while self._idle:
+            longest = next(iter(self._idle))
+            connection = longest.connection
+            if (
+                not longest.shared
+                or connection is None
+                or connection.is_closed()
+                or connection.idle_since() is not None
+            ):
+                return longest
+            del self._idle[longest]  # a thread has just begun to use it
+        return None
+
     def _discard(self, member: Member) -> None:
         """Close an idle connection."""
         self._forget(member)
         if member.connection is not None:
-            member.connection.abort()
+            member.connection.retire()  # a thread may just begin to use it
 
     def _forget(self, member: Member) -> None:
         """A connection is gone, or will not be."""
