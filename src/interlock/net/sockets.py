@@ -6,15 +6,19 @@ Looking names up, and waiting for a connection, is each network's own.
 import math
 import select
 import socket
+import struct
 from collections.abc import Iterable
 from typing import Any, Final
 
 from interlock.net.stream import SocketOption
 
-__all__ = ["ATTEMPT_DELAY", "Address", "in_turn", "new_socket", "numeric", "peer_name", "ready"]
+__all__ = ["ATTEMPT_DELAY", "Address", "in_turn", "new_socket", "numeric", "peer_name", "ready", "reset_on_close"]
 
 #: Seconds until the next address is tried beside those that have not answered yet (RFC 8305 §5).
 ATTEMPT_DELAY: Final = 0.25
+
+#: SO_LINGER on, for no time: closing sends a reset.
+_RESET: Final = struct.pack("ii", 1, 0)
 
 #: One result of ``socket.getaddrinfo``: family, kind of socket, protocol, canonical name, address.
 Address = tuple[int, int, int, str, tuple[Any, ...]]
@@ -76,3 +80,9 @@ def ready(sock: Any, *, writing: bool = False, timeout: float | None = 0.0) -> b
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT if writing else select.POLLIN)
     return bool(poll.poll(None if timeout is None else math.ceil(max(timeout, 0.0) * 1000)))
+
+
+def reset_on_close(sock: Any) -> None:
+    """Have the connection of ``sock`` end with a reset when it is closed, where its kind has such a thing."""
+    if sock is not None and sock.family != socket.AF_UNIX and sock.fileno() >= 0:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

@@ -45,8 +45,18 @@ class Stream:
         """
         raise NotImplementedError
 
+    async def send_eof(self) -> None:
+        """Close our direction only, behind what was written, where the stream can do that; else do nothing.
+
+        With TLS it cannot.  Nothing is raised where the connection is gone.
+        """
+
     async def aclose(self) -> None:
-        """Close both directions; what was written before still goes out.  May be called again."""
+        """Close both directions; what was written before still goes out.  May be called again.
+
+        What a peer goes on to send is answered with a reset, at which it may lose what it has not read: who cares reads
+        to the end first (RFC 9112 §9.6).
+        """
         raise NotImplementedError
 
     def abort(self) -> None:
@@ -129,6 +139,13 @@ class Network:
 
     def mutex(self) -> AbstractContextManager[object]:
         """What keeps threads apart, where there are threads; nothing is awaited while it is held."""
+        raise NotImplementedError
+
+    async def until(self, event: Event, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Wait for ``event``, and run ``call`` meanwhile, which is cancelled when the event happens.
+
+        Raises what ``call`` raises.  Where threads block, nobody can be cancelled: ``call`` is not run there.
+        """
         raise NotImplementedError
 
     async def shielded(self, call: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T | None:

@@ -1,17 +1,12 @@
 """How a connection ends: what says so in HTTP/1.1, and what the peer sees of it (RFC 9112 §9.6)."""
 
 import asyncio
-import socket
-import struct
-from typing import Final
 
 from interlock.http.events import Response
 from interlock.http.fields import CLOSE
+from interlock.net import sockets
 
 __all__ = ["final", "half_close", "reset_on_close"]
-
-#: SO_LINGER on, for no time: closing sends a reset.
-_RESET: Final = struct.pack("ii", 1, 0)
 
 
 def final(response: Response) -> Response:
@@ -41,6 +36,4 @@ def half_close(transport: asyncio.WriteTransport) -> bool:
 
 def reset_on_close(transport: asyncio.WriteTransport) -> None:
     """Have the connection end with a reset when it is closed, where its kind has such a thing."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None and sock.family != socket.AF_UNIX:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    sockets.reset_on_close(transport.get_extra_info("socket"))

@@ -114,6 +114,20 @@ class AsyncioNetwork(Network):
     def mutex(self) -> AbstractContextManager[object]:
         return _NO_MUTEX
 
+    async def until(self, event: Event, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        loop = asyncio.get_running_loop()
+        happened = loop.create_task(_happened(event))
+        meanwhile = loop.create_task(call())
+        try:
+            await asyncio.wait((happened, meanwhile), return_when=asyncio.FIRST_COMPLETED)
+            if meanwhile.done():
+                meanwhile.result()
+                await happened
+        finally:
+            happened.cancel()
+            meanwhile.cancel()
+            await asyncio.gather(happened, meanwhile, return_exceptions=True)
+
     async def shielded(self, call: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T | None:
         loop = asyncio.get_running_loop()
         task = loop.create_task(call())
@@ -130,6 +144,10 @@ class AsyncioNetwork(Network):
                 task.exception()  # it is known now; being cancelled comes first
             raise cancelled
         return None if task.cancelled() else task.result()
+
+
+async def _happened(event: Event) -> None:
+    await event.wait()
 
 
 async def _stream(loop: asyncio.AbstractEventLoop, peer: str, sock: socket.socket) -> AsyncioStream:

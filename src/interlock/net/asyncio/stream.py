@@ -10,6 +10,7 @@ import math
 import ssl
 from typing import Any, Final, cast, final
 
+from interlock.net.asyncio.closing import half_close
 from interlock.net.asyncio.waiters import wake, woken
 from interlock.net.errors import connect_error, connect_timeout, read_error, read_timeout, write_error, write_timeout
 from interlock.net.sockets import ready
@@ -295,6 +296,10 @@ class AsyncioStream(Stream):
         return error
 
     # -- the end
+
+    async def send_eof(self) -> None:
+        if not self._tls and not self._lost and not self._closed and not self._transport.is_closing():
+            half_close(self._transport)
 
     async def aclose(self) -> None:
         self._close_here()

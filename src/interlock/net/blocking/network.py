@@ -99,6 +99,9 @@ class BlockingNetwork(Network):
     def mutex(self) -> AbstractContextManager[object]:
         return threading.Lock()
 
+    async def until(self, event: Event, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        await event.wait()
+
     async def shielded(self, call: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T | None:
         try:
             with within(seconds):

@@ -78,6 +78,14 @@ class BlockingStream(Stream):
                     remaining(deadline)
                     raise write_timeout(self._peer, timeout) from None
 
+    async def send_eof(self) -> None:
+        if self._enter():
+            try:
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_WR)
+            finally:
+                self._leave()
+
     async def aclose(self) -> None:
         self.abort()
 

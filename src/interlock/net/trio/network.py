@@ -61,6 +61,11 @@ class TrioStream(Stream):
             raise write_error(self._peer, self._reason(error)) from error
         raise write_timeout(self._peer, timeout)
 
+    async def send_eof(self) -> None:
+        if isinstance(self._stream, trio.abc.HalfCloseableStream) and not self._closed:
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self._stream.send_eof()
+
     async def aclose(self) -> None:
         self._closed = True
         with contextlib.suppress(trio.BrokenResourceError):
@@ -201,6 +206,24 @@ class TrioNetwork(Network):
 
     def mutex(self) -> AbstractContextManager[object]:
         return _NO_MUTEX
+
+    async def until(self, event: Event, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        error: BaseException | None = None
+
+        async def meanwhile() -> None:
+            nonlocal error
+            try:
+                await call()
+            except Exception as raised:  # noqa: BLE001 - it is raised again
+                error = raised  # which a nursery would put into a group
+                nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(meanwhile)
+            await event.wait()
+            nursery.cancel_scope.cancel()
+        if error is not None:
+            raise error
 
     async def shielded(self, call: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T | None:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + seconds):
