@@ -1,6 +1,7 @@
 """``interlock explain``: its options, and where the octets come from that it explains."""
 
 import asyncio
+import contextlib
 import math
 import sys
 from collections.abc import Iterator
@@ -20,8 +21,11 @@ __all__ = ["explain"]
 _EPILOG: Final = """\
 FILE, or standard input, has the octets that one end has sent: a client, unless they begin as a response or as a
 server's HTTP/2 does, or --from says whose they are. --client and --server have both directions, one file each, as
-tcpflow or "socat -r -R" write them. What is recorded in two files has no order between them: the client's side is read as
-far as it goes before the server's.
+tcpflow or "socat -r -R" write them. What is recorded in two files has no order between them: the client's side is read
+as far as it goes before the server's.
+
+--listen and --to make it a proxy, for cleartext: octets pass unchanged, and are explained as they come, with the number
+of their connection. What is found wrong changes nothing of what passes. SIGINT or SIGTERM ends it.
 
 Octets are counted from 0, in each direction by itself. An error is shown at the octet at which it is noticed, with the
 lines or frames around it, the rule in plain words, and the sections of the RFCs that have it.
@@ -36,6 +40,8 @@ Exit status:
   2    the command line was wrong, or a file could not be read
 """
 
+#: A file that is there, or standard input.
+_GIVEN: Final = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 #: Octets that are read at a time.
 _PIECE: Final = 65536
 #: Octets of a side that may be read before the other has gone on: more than any frame has.
@@ -78,8 +84,12 @@ def place(text: str) -> Place:
     short_help="Tell step by step what octets of HTTP and WebSocket do.",
 )
 @click.argument("file", required=False, type=click.File("rb"))
-@click.option("--client", type=click.File("rb"), help="A file with what the client has sent; - is standard input.")
-@click.option("--server", type=click.File("rb"), help="A file with what the server has sent; - is standard input.")
+@click.option(
+    "--client", type=_GIVEN, metavar="FILE", help="A file with what the client has sent; - is standard input."
+)
+@click.option(
+    "--server", type=_GIVEN, metavar="FILE", help="A file with what the server has sent; - is standard input."
+)
 @click.option(
     "--from",
     "sender",
@@ -121,8 +131,8 @@ def place(text: str) -> Place:
 @click.option("--no-limits", is_flag=True, help="Go on where only a server's default limits are exceeded.")
 def explain(
     file: IO[bytes] | None,
-    client: IO[bytes] | None,
-    server: IO[bytes] | None,
+    client: str | None,
+    server: str | None,
     sender: str,
     protocol: str,
     methods: tuple[bytes, ...],
@@ -140,35 +150,49 @@ def explain(
     HTTP/1.1, HTTP/2 and WebSocket, either direction or both.  What breaks a rule is shown at its octet, with the rule.
     """
     settings = Settings(
-        limits=_HUGE if no_limits else _RECORDED, protocol=protocol, methods=methods, deflate=deflate, secrets=secrets
+        limits=_HUGE if no_limits else _RECORDED if listen is None else Limits(),
+        protocol=protocol,
+        methods=methods,
+        deflate=deflate,
+        secrets=secrets,
+        recorded=listen is None,
     )
-    files = {end: given for end, given in (("client", client), ("server", server)) if given is not None}
-    if file is not None and files:
+    given = {end: path for end, path in (("client", client), ("server", server)) if path is not None}
+    if file is not None and given:
         raise click.UsageError("FILE is one direction; with --client or --server there is none beside them.")
-    if files and sender != "auto":
+    if given and sender != "auto":
         raise click.UsageError("--from is for FILE: --client and --server say whose octets theirs are.")
+    if client is not None and client == server:
+        raise click.UsageError("--client and --server are the same: each has one direction.")
     if (listen is None) != (to is None):
         raise click.UsageError("--listen and --to belong together: where to listen, and whom to pass all on to.")
     if listen is not None and to is not None:
-        if file is not None or files:
+        if file is not None or given:
             raise click.UsageError("--listen explains what passes, and no file.")
         told = _Told(writer(form, secrets=secrets))
         proxy = _proxied(listen, to, settings, told, idle=timeout or math.inf, once=once)
         try:
             asyncio.run(proxy)
         except OSError as error:
-            raise click.ClickException(f"cannot listen on {_shown(listen)}: {error.strerror or error}") from None
+            raise _Failure(f"cannot listen on {_shown(listen)}: {error.strerror or error}") from None
         click.get_current_context().exit(told.status)
+    told = _Told(writer(form, secrets=secrets))
     try:
-        steps = _recorded(files, settings) if files else _one(file or sys.stdin.buffer, sender, settings)
-        told = _Told(writer(form, secrets=secrets))
-        for item in steps:
-            told(item)
-        click.get_current_context().exit(told.status)
+        with contextlib.ExitStack() as opened:
+            files = {end: opened.enter_context(click.open_file(path, "rb")) for end, path in given.items()}
+            for item in _recorded(files, settings) if files else _one(file or sys.stdin.buffer, sender, settings):
+                told(item)
     except BrokenPipeError:
         raise  # who reads has seen enough
     except OSError as error:
-        raise click.ClickException(f"cannot read: {error.strerror}") from None
+        raise _Failure(f"cannot read: {error.strerror}") from None
+    click.get_current_context().exit(told.status)
+
+
+class _Failure(click.ClickException):
+    """What says nothing of the octets."""
+
+    exit_code = 2
 
 
 class _Told:
@@ -214,7 +238,7 @@ def _one(file: IO[bytes], sender: str, settings: Settings) -> Iterator[Step | Pr
             break
         begin += more
     if not begin:
-        raise click.ClickException("there is nothing to explain: the input is empty.")
+        raise _Failure("there is nothing to explain: the input is empty.")
     if sender == "auto":
         sender = _sender(begin, settings.protocol)
     conversation = Conversation((sender,), settings)

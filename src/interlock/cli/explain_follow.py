@@ -26,6 +26,7 @@ class Settings:
 
     ``protocol``: "auto", "http1", "http2" or "websocket".  ``methods``: of requests that are not there.  ``deflate``: whether
     messages of a bare WebSocket may be compressed.  ``secrets``: whether they may be told.
+    ``recorded``: whether what the ends have sent has no order between them.
     """
 
     limits: Limits
@@ -33,6 +34,7 @@ class Settings:
     methods: tuple[bytes, ...] = (b"GET",)
     deflate: bool = False
     secrets: bool = False
+    recorded: bool = True
 
 
 def begins_as_http2(octets: bytes) -> bool:
@@ -105,10 +107,12 @@ class Conversation:
         if not protocol:
             return None
         if protocol == "http2":
-            return Http2(self.sides, settings.limits, settings.methods, secrets=settings.secrets)
+            return Http2(
+                self.sides, settings.limits, settings.methods, secrets=settings.secrets, recorded=settings.recorded
+            )
         if protocol == "websocket":
             return WebSocket(self.sides, settings.limits, COMPRESSED if settings.deflate else None)
-        return Http1(self.sides, settings.limits, settings.methods)
+        return Http1(self.sides, settings.limits, settings.methods, recorded=settings.recorded)
 
     def _spoken(self) -> str:
         """The protocol of the first octets; "" while they are too few."""

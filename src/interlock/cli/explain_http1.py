@@ -24,6 +24,7 @@ from interlock.http.sentinels import (
     MIGHT_SWITCH_PROTOCOL,
     NEED_DATA,
     PAUSED,
+    SEND_BODY,
     SERVER,
     SWITCHED_PROTOCOL,
     Sentinel,
@@ -56,11 +57,15 @@ class Http1:
     """One connection of HTTP/1.1.
 
     ``sides``: what each end has sent, as far as it is there: an end that is missing is supposed to have done its part.
-    ``methods``: of the requests that are supposed, the last one of all that follow.
+    ``methods``: of the requests that are supposed, the last one of all that follow.  ``recorded``: whether the sides have
+    no order between them.
     """
 
-    def __init__(self, sides: dict[str, Side], limits: Limits, methods: tuple[bytes, ...]) -> None:
+    def __init__(
+        self, sides: dict[str, Side], limits: Limits, methods: tuple[bytes, ...], *, recorded: bool = True
+    ) -> None:
         self._sides: Final = sides
+        self._recorded: Final = recorded
         self._observer: Final = Observer(limits)
         self._methods: Final = list(methods)
         #: Whether the engine was told that a side has ended, and whether it has said so.
@@ -95,6 +100,10 @@ class Http1:
             yield from self._read(self._sides["client"])
 
     def _read_server(self) -> Iterator[Step | Problem]:
+        client = self._sides.get("client")
+        waits = self._recorded and client is not None and not client.failed and not client.ended
+        if waits and self._observer.states[CLIENT] in {IDLE, SEND_BODY}:
+            return  # more of the request is to come, and what is recorded does not say which came first
         if "server" in self._sides:
             yield from self._read(self._sides["server"])
 

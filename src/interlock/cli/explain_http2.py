@@ -84,14 +84,23 @@ class Http2:
     """One connection of HTTP/2.
 
     ``sides``: what each end has sent, as far as it is there.  ``methods``: of requests that are not there.  ``secrets``:
-    whether the octets of field blocks may be shown.
+    whether the octets of field blocks may be shown.  ``recorded``: whether the sides have no order between them.
     """
 
-    def __init__(self, sides: dict[str, Side], limits: Limits, methods: tuple[bytes, ...], *, secrets: bool) -> None:
+    def __init__(
+        self,
+        sides: dict[str, Side],
+        limits: Limits,
+        methods: tuple[bytes, ...],
+        *,
+        secrets: bool,
+        recorded: bool = True,
+    ) -> None:
         self._sides: Final = sides
         self._limits: Final = limits
         self._methods: Final = methods
         self._secrets: Final = secrets
+        self._recorded: Final = recorded
         self._observer: Final = Observer(limits, tuple(sides))
         self._preface_due = "client" in sides
         self._ended: Final[set[str]] = set()
@@ -105,7 +114,7 @@ class Http2:
     def steps(self) -> Iterator[Step | Problem]:
         """What can be told of what has come so far."""
         going = True
-        patient = True
+        patient = self._recorded
         while going:
             going = False
             for sender in ENDS:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from interlock.cli.explain_steps import Moved, Problem, Step, other_end
 from interlock.cli.explain_text import lines_of_problem, lines_of_step, masked, octets_told, shown_value, visible
+from interlock.cli.ws_text import escaped
 
 __all__ = ["FORMATS", "Writer", "writer"]
 
@@ -49,15 +50,15 @@ def _object(item: Step | Problem, *, secrets: bool) -> dict[str, Any]:
             "event": item.event,
             "octets": [item.begin, item.end] if item.begin >= 0 else None,
             "supposed": item.supposed,
-            "summary": item.summary,
+            "summary": escaped(item.summary),
             "fields": [[visible(name), shown_value(name, value, secrets=secrets)] for name, value in item.fields],
             "content": item.content if item.content >= 0 else None,
-            "notes": item.notes,
+            "notes": [escaped(note) for note in item.notes],
         }
     else:
         about |= {
             "kind": item.rule.kind,
-            "message": item.message,
+            "message": escaped(item.message),
             "octet": item.at,
             "begin": item.begin,
             "shown": {

@@ -86,7 +86,7 @@ def lines_of_step(step: Step, *, secrets: bool) -> list[str]:
         f"{_INDENT}{visible(name)}: {shown_value(name, value, secrets=secrets)}".rstrip() for name, value in step.fields
     ]
     for note in step.notes:
-        lines += _wrapped(f"note: {note}")
+        lines += _wrapped(f"note: {escaped(note)}")
     return lines + _moved(step.moves)
 
 
