@@ -147,14 +147,14 @@ def cuts(octets: bytes) -> Iterator[int]:
     yield from range(count - 50, count)
 
 
-def cuttings(octets: bytes) -> Iterator[list[bytes]]:
-    """The octets whole, octet by octet, and in two at every point; of long ones, in small pieces, and at few points."""
+def cuttings(octets: bytes, step: int = 1) -> Iterator[list[bytes]]:
+    """The octets whole, octet by octet, and in two at each ``step``; of long ones, in small pieces, and at few points."""
     count = len(octets)
     long = count > _CUT_EVERYWHERE
     yield [octets] if octets else []
     size = 97 if long else 1
     yield [octets[at : at + size] for at in range(0, count, size)]
-    for at in range(1, count, count // 10 if long else 1):
+    for at in range(1, count, count // 10 if long else step):
         yield [octets[:at], octets[at:]]
 
 
