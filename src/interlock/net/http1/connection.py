@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from interlock.http.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from interlock.http.events import Data, EndOfMessage, Event, InformationalResponse, Request, ResponseHead
-from interlock.http.fields import CHUNKED, Headers
+from interlock.http.fields import CHUNKED, EXPECT_CONTINUE, Headers
 from interlock.http.sentinels import DONE, ERROR, IDLE, NEED_DATA, SEND_BODY, SEND_RESPONSE, SWITCHED_PROTOCOL
 from interlock.net.deadlines import BODY, HEAD, LINGER, NEVER, Wait
 from interlock.net.deadlines import IDLE as IDLE_WAIT
-from interlock.net.errors import NetworkError, ReadTimeout, TimeoutException
+from interlock.net.errors import NetworkError, ReadTimeout, TimeoutException, WriteError
 from interlock.net.http1.decompression import DecodingError, DecompressingDelegate
 from interlock.net.http1.delegate import Callbacks, called, request_start_line, response_start_line
 from interlock.net.http1.output import HTTP1Output
@@ -107,6 +107,7 @@ class HTTP1Connection(HTTP1Output):
         if engine.their_state is SWITCHED_PROTOCOL and not self._closing:
             return False
         reusable = engine.our_state is DONE and engine.their_state is DONE and not engine.has_trailing_data
+        reusable = reusable and not self._has_more()
         if reusable and not self._closing and not self.params.no_keep_alive:
             engine.start_next_cycle()
             return True
@@ -173,7 +174,7 @@ class HTTP1Connection(HTTP1Output):
             if trailers is not None and not self._gone() and not self._responded.is_set():
                 finished = True
                 await self._call(callbacks.finish, trailers)
-            finished = finished or self._responded.is_set()
+            finished = finished or (self._responded.is_set() and not self._closing)
         except _DelegateFailed:
             await self._refuse(LocalProtocolError("the server has failed", 500))
             await self._close_gently()
@@ -212,6 +213,8 @@ class HTTP1Connection(HTTP1Output):
         if self._gone() or trailers is not None:
             return trailers
         self._check_length(request.headers)
+        if request.headers.flags & EXPECT_CONTINUE and self._answered() and not engine.has_trailing_data:
+            return None  # it has waited for us to say that we want content, and will send none
         if engine.they_are_waiting_for_100_continue and engine.our_state is SEND_RESPONSE:
             self._send(InformationalResponse(status_code=100, reason="Continue"))
             await self._flush()
@@ -224,7 +227,9 @@ class HTTP1Connection(HTTP1Output):
             try:
                 data = await self.stream.read(self.params.chunk_size)
             except NetworkError as error:
-                self._lose(error)
+                lost = WriteError(f"the client is gone: {error}")
+                lost.__cause__ = error
+                self._lose(lost)
                 data = b""
             engine.receive_data(data)
         if engine.received_eof and self._close_callback is not None:
@@ -235,7 +240,7 @@ class HTTP1Connection(HTTP1Output):
     async def _refuse(self, error: Exception) -> None:
         """Answer what a client has done wrong, where there is something to answer and nobody has begun to."""
         if isinstance(error, ReadTimeout):
-            if self._wait.what == IDLE_WAIT:
+            if self._engine.waiting_for == "idle":
                 return  # it has asked for nothing
             error = RemoteProtocolError(str(error), 408)
         engine = self._engine
@@ -350,8 +355,6 @@ class HTTP1Connection(HTTP1Output):
     async def _drop_content(self) -> Headers | None:
         """Receive content that nobody wants, since the response is complete.  None if it is too much of it, or too slow."""
         engine = self._engine
-        if engine.they_are_waiting_for_100_continue:
-            return None
         dropped = 0
         while dropped <= self.params.limits.drain:
             event = engine.next_event()
