@@ -23,6 +23,10 @@ class MemoryStream(Stream):
         self._answers = iter(answers)
         self._pieces: list[bytes] = []
 
+    def arrive(self, piece: bytes) -> None:
+        """Have a piece come that nothing was written for."""
+        self._pieces.append(piece)
+
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         assert not self.closed
         if not self._pieces:

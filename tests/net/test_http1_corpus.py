@@ -14,7 +14,7 @@ from tests.h1.vectors import Vector, read_vectors
 
 from interlock import h1
 from interlock.net import stream
-from interlock.net.errors import ReadTimeout
+from interlock.net.errors import ReadTimeout, WriteError
 from interlock.net.http1 import HTTP1Connection, HTTP1ConnectionParameters, RequestStartLine, ResponseStartLine
 
 #: There are no leniencies; and content beyond a limit is found out behind the head, not with it.
@@ -141,6 +141,31 @@ def test_a_response(vector: Vector) -> None:
     for pieces in cuttings(vector.octets, _STEP):
         seen = stream.run(ask(vector, [*pieces, *end]))
         assert seen == expected, pieces_text(pieces)
+
+
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+@pytest.mark.parametrize("behind", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"\r\n", b""])
+def test_what_comes_behind_a_response_is_not_the_next_one(behind: bytes) -> None:
+    """Not even where it comes after the response was read (RFC 9112 §9.2)."""
+
+    async def test(late: bool) -> None:
+        below = MemoryStream([[GOOD] if late else [GOOD, behind], [GOOD]])
+        connection = HTTP1Connection(below, True)
+        connection.write_headers(RequestStartLine("GET", "/"), [("Host", "a")])
+        await connection.finish()
+        assert await connection.read_response(Notes()) is late
+        if late:
+            below.arrive(behind)
+            with pytest.raises(WriteError, match="what nobody has asked for"):
+                connection.write_headers(RequestStartLine("GET", "/"), [("Host", "a")])
+            await connection.close()
+        assert below.closed
+        assert below.written.count(b"GET / ") == 1
+
+    stream.run(test(False))
+    stream.run(test(True))
 
 
 class Answering(Notes):

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from interlock import h1
 from interlock.http.events import Data, EndOfMessage, Event, InformationalResponse, Request, Response
 from interlock.http.fields import CHUNKED, CLOSE, Headers, RawFields
-from interlock.http.sentinels import CLIENT, SERVER
+from interlock.http.sentinels import CLIENT, IDLE, SERVER
 from interlock.net.errors import NetworkError, TimeoutException, WriteError
 from interlock.net.http1.delegate import RequestStartLine, ResponseStartLine
 from interlock.net.http1.detached import DetachedStream
@@ -65,6 +65,8 @@ class HTTP1Output:
         self._lost: Exception | None = None
         # Whether close() was called.
         self._closing = False
+        # On a client: whether there was a request before.
+        self._used = False
         # On a server: happens when the response is complete, or never will be.
         self._responded: Occurrence | None = None
 
@@ -89,7 +91,8 @@ class HTTP1Output:
         POST, PUT and PATCH, and no Content-Length.  A status from 100 to 199 is no final response: another follows.
 
         It is out, and the peer ready for more, when what is returned was awaited.  Raises :class:`LocalProtocolError` for
-        what is malformed or out of turn, and :class:`WriteError` where the connection is gone.
+        what is malformed or out of turn, and :class:`WriteError` where the connection is gone, and where the server has
+        sent something behind the last response: nobody may take that for the next one (RFC 9112 §9.2).
         """
         fields = Headers(headers.items() if isinstance(headers, Mapping) else headers)
         event: Event
@@ -100,6 +103,9 @@ class HTTP1Output:
             if self.params.no_keep_alive and not fields.flags & CLOSE:
                 fields = _with(fields, b"Connection", b"close")
             event = Request(method=request_line[0], target=request_line[1], headers=fields)
+            if self._used and self._engine.our_state is IDLE and self._has_more():
+                self._lose(WriteError("the server has closed the connection, or sent what nobody has asked for"))
+            self._used = True
         else:
             _, code, reason = cast(ResponseStartLine, start_line)
             if 100 <= code <= 199:
@@ -162,6 +168,10 @@ class HTTP1Output:
         if self.stream is None:
             raise RuntimeError("the stream of this connection was detached")
         return self.stream
+
+    def _has_more(self) -> bool:
+        """Whether there is anything on the stream, be it its end, where nothing should be."""
+        return bool(self._attached().get_extra_info("is_readable"))
 
     def _send(self, event: Event) -> None:
         """Queue what an event is on the wire."""
