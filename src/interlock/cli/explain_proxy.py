@@ -12,6 +12,7 @@ from typing import Final
 
 from interlock.cli.explain_follow import Conversation, Settings
 from interlock.cli.explain_steps import ENDS, Problem, Step, other_end
+from interlock.net.asyncio.closing import half_close, reset_on_close
 
 __all__ = ["Place", "Proxy"]
 
@@ -136,7 +137,8 @@ class _Link:
                     told = str(error) or f"nothing was heard for {self._idle:g} seconds"
                     self._tell(Step("", "TCP", "lost", summary=told, connection=self._number))
                     for _, writer in self._streams.values():
-                        writer.transport.abort()  # a plain end would say that all has come
+                        reset_on_close(writer.transport)  # a plain end would say that all has come
+                        writer.transport.abort()
                 elif error is not None:
                     raise error
         finally:
@@ -153,8 +155,8 @@ class _Link:
                 writer.write(data)
                 async with asyncio.timeout(_WRITE):
                     await writer.drain()
-            elif writer.can_write_eof():
-                writer.write_eof()
+            else:
+                half_close(writer.transport)
             self._explain(sender, data)
             if not data:
                 return
