@@ -133,7 +133,7 @@ class TunnelProtocol:
                     self._transport.write(event.data)
             elif type(event) is EndOfMessage:
                 self._ended = self.write_paused = True
-                if self._peer_ended or self._transport.is_closing() or not half_close(self._transport):
+                if not self._transport.is_closing() and (self._peer_ended or not half_close(self._transport)):
                     self._transport.close()
             else:
                 raise LocalProtocolError(f"after the switch to another protocol there is no {type(event).__name__}")

@@ -55,11 +55,12 @@ class TransportLink:
     def end_stream(self) -> None:
         """End our side, behind what was written; with TLS the other side ends too, as that knows no half."""
         if not half_close(self._transport):
-            self._transport.close()
+            self.close()
 
     def close(self) -> None:
         """Close the transport, behind what was written."""
-        self._transport.close()
+        if not self._transport.is_closing():  # asyncio lets go of what it has of TLS when it is told again: see abort()
+            self._transport.close()
 
     def abort(self) -> None:
         """Close the transport at once."""
