@@ -52,6 +52,18 @@ def test_a_message_is_answered_before_the_fault_behind_it(both: Pair) -> None:
     assert task.result().sent.code == 1002
 
 
+def test_a_message_is_answered_before_the_close_that_comes_next(both: Pair) -> None:
+    """It comes in another piece, before who has waited for the message has had a turn."""
+    both.open()
+    task = both.start(echo(both.session))
+    for event in (Message("one"), Close(1000, "bye")):
+        both.link.send(both.peer.send(event))
+    both.loop.settle()
+    both.hear()
+    assert both.events == [Message("one"), CloseReceived(1000)]
+    assert task.result().rcvd.reason == "bye"
+
+
 def test_a_close_alone_is_answered_at_once(both: Pair) -> None:
     both.open()
     both.start(echo(both.session))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import trio
 from tests.net.trio.far_end import Both, both, on_trio
 from trio.testing import wait_all_tasks_blocked
 
@@ -44,6 +45,31 @@ async def test_a_message_is_answered_before_the_fault_behind_it() -> None:
         assert heard[0] == Message("one")
         assert heard[1].code == 1002
         await it.far.finish()
+
+
+@on_trio
+async def test_a_message_is_answered_before_the_close_that_comes_next() -> None:
+    """It comes in another piece, before who has waited for the message has had a turn: which is first is anybody's."""
+    for _ in range(20):
+        async with both(SERVER) as it:
+            ended: list[Any] = []
+            it.nursery.start_soon(echo, it, ended)
+            await wait_all_tasks_blocked()
+            message, *behind = (it.far.engine.send(event) for event in (Message("one"), Close(1000)))
+            receive_some = it.wire.receive_some
+
+            async def receive_next(
+                most: int | None = None, behind: list[bytes] = behind, receive_some: Any = receive_some
+            ) -> bytes:
+                if not behind:
+                    return bytes(await receive_some(most))
+                await trio.lowlevel.checkpoint()  # as a socket's is that has something
+                return behind.pop()
+
+            it.wire.receive_some = receive_next  # type: ignore[method-assign]
+            await it.far.write(message)
+            assert (await it.far.hear())[:2] == [Message("one"), CloseReceived(1000)]
+            await it.far.finish()
 
 
 @on_trio

@@ -334,12 +334,9 @@ class WebSocketSession:
                 self._arm()
             elif kind is CloseReceived:
                 self.rcvd_then_sent = not ours_first
-        if engine.patient and not self._ending:
-            if engine.holding:  # who has waited for a message can answer it before its connection ends
-                self._ending = True
-                self._loop.call_soon(self._loop.call_soon, self._let_end)
-            else:
-                engine.patient = False
+        if engine.holding and not self._ending:  # who has waited for a message can answer it before its connection ends
+            self._ending = True
+            self._loop.call_soon(self._loop.call_soon, self._let_end)
 
     def _let_end(self) -> None:
         self._ending = self._engine.patient = False

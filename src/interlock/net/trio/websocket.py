@@ -462,7 +462,6 @@ class WebSocketConnection(trio.abc.AsyncResource):
                 await self._let_others_go_on()
                 engine.patient = False
             elif event is NEED_DATA:
-                engine.patient = False
                 if self._reading.cancel_called:
                     return
                 if self._broken and len(self._messages) > self._settings.message_queue_size:
