@@ -206,3 +206,18 @@ def until_end(sock: socket.socket) -> bytes:
     while data := sock.recv(65536):
         received += data
     return bytes(received)
+
+
+async def read_exactly(stream: Stream, size: int, most: int = 65536) -> bytes:
+    received = bytearray()
+    while len(received) < size:
+        data = await stream.read(min(most, size - len(received)), ENOUGH)
+        assert data, "an early end"
+        received += data
+    return bytes(received)
+
+
+def swallow(sock: socket.socket) -> None:
+    """Take all that comes, and a reset for an end."""
+    with contextlib.suppress(OSError):
+        until_end(sock)

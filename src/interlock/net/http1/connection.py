@@ -96,7 +96,8 @@ class HTTP1Connection(HTTP1Output):
             await self._receive_response(callbacks, finished)
         except BaseException as error:
             self._abort()
-            if not finished[0] and self.stream is not None:
+            # The end of the content can still be found to be wrong before the delegate is told of it.
+            if (not finished[0] or isinstance(error, DecodingError)) and self.stream is not None:
                 await called(callbacks.on_connection_close)
             if isinstance(error, _DelegateFailed):
                 raise error.error from error.error.__cause__
@@ -180,6 +181,7 @@ class HTTP1Connection(HTTP1Output):
             await self._close_gently()
             raise
         except (ProtocolError, TimeoutException, NetworkError) as error:
+            finished = finished and not isinstance(error, DecodingError)
             await self._refuse(error)
             return False
         finally:
