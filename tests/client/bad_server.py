@@ -220,3 +220,74 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._turned.now
+
+
+# -- servers of HTTP/1.1
+
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+WITH_TRAILERS = CHUNKED + b"2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\nX-Sum: 1\r\n\r\n"
+
+
+async def good(far: Far) -> None:
+    """A server that answers all requests as it should."""
+    while True:
+        await far.request()
+        await far.send(GOOD)
+
+
+def saying(*pieces: bytes) -> Server:
+    """A server that says all this to its first request, and then nothing."""
+
+    async def server(far: Far) -> None:
+        await far.request()
+        for piece in pieces:
+            await far.send(piece)
+
+    return server
+
+
+def closing_after(octets: bytes) -> Server:
+    """A server that closes in the middle."""
+
+    async def server(far: Far) -> None:
+        await far.request()
+        await far.chop(octets)
+        far.end()
+
+    return server
+
+
+def resetting_after(octets: bytes) -> Server:
+    """A server that is gone in the middle."""
+
+    async def server(far: Far) -> None:
+        await far.request()
+        await far.chop(octets)
+        far.reset()
+
+    return server
+
+
+def repeating(begin: bytes, again: bytes, seconds: float = 0) -> Server:
+    """A server that never ends."""
+
+    async def server(far: Far) -> None:
+        await far.request()
+        await far.send(begin)
+        while True:
+            await far.send(again)
+            await far.wait(seconds)
+
+    return server
+
+
+def slowly(octets: bytes, seconds: float = 1) -> Server:
+    """A server that sends an octet now and then."""
+
+    async def server(far: Far) -> None:
+        await far.request()
+        await far.chop(octets, seconds)
+
+    return server

@@ -8,7 +8,22 @@ import ssl
 from collections.abc import Callable
 
 import pytest
-from tests.client.bad_server import Far, Server, VirtualNetwork, run_on
+from tests.client.bad_server import (
+    CHUNKED,
+    GOOD,
+    HEAD,
+    WITH_TRAILERS,
+    Far,
+    Server,
+    VirtualNetwork,
+    closing_after,
+    good,
+    repeating,
+    resetting_after,
+    run_on,
+    saying,
+    slowly,
+)
 
 from interlock import h1
 from interlock.client import (
@@ -26,76 +41,8 @@ from interlock.client import (
 from interlock.client.responses import AsyncResponse
 
 LOOPS = ("asyncio", "trio")
-GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-HEAD = b"HTTP/1.1 200 OK\r\n"
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-WITH_TRAILERS = CHUNKED + b"2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\nX-Sum: 1\r\n\r\n"
-
 #: Content has to come at 100 octets a second, after 10 seconds.
 AT_RATE = ClientTimeouts(body_rate=100.0)
-
-
-async def good(far: Far) -> None:
-    """A server that answers all requests as it should."""
-    while True:
-        await far.request()
-        await far.send(GOOD)
-
-
-def saying(*pieces: bytes) -> Server:
-    """A server that says all this to its first request, and then nothing."""
-
-    async def server(far: Far) -> None:
-        await far.request()
-        for piece in pieces:
-            await far.send(piece)
-
-    return server
-
-
-def closing_after(octets: bytes) -> Server:
-    """A server that closes in the middle."""
-
-    async def server(far: Far) -> None:
-        await far.request()
-        await far.chop(octets)
-        far.end()
-
-    return server
-
-
-def resetting_after(octets: bytes) -> Server:
-    """A server that is gone in the middle."""
-
-    async def server(far: Far) -> None:
-        await far.request()
-        await far.chop(octets)
-        far.reset()
-
-    return server
-
-
-def repeating(begin: bytes, again: bytes, seconds: float = 0) -> Server:
-    """A server that never ends."""
-
-    async def server(far: Far) -> None:
-        await far.request()
-        await far.send(begin)
-        while True:
-            await far.send(again)
-            await far.wait(seconds)
-
-    return server
-
-
-def slowly(octets: bytes, seconds: float = 1) -> Server:
-    """A server that sends an octet now and then."""
-
-    async def server(far: Far) -> None:
-        await far.request()
-        await far.chop(octets, seconds)
-
-    return server
 
 
 def get(timeouts: ClientTimeouts, content: bytes | None = None, scheme: bytes = b"http") -> Request:
