@@ -76,6 +76,7 @@ class HTTP2Exchange(Exchange):
         content = self._request.content
         if self._request.method == b"CONNECT":
             self._upload = False  # what follows is no content
+            self.inbox.sending = True
         elif not self._upload:
             self._queue_end()
         elif isinstance(content, bytes) and self._request.expect_continue is None:
@@ -125,6 +126,7 @@ class HTTP2Exchange(Exchange):
         link = self._link
         inbox = self.inbox
         self._taken = True
+        inbox.sending = True
         try:
             block = await self._next_block()
         except BaseException:

@@ -11,7 +11,7 @@ from interlock.client.messages import Request
 from interlock.h2 import Request as Head
 from interlock.http.errors import LocalProtocolError, excerpt
 from interlock.http.fields import comma_list, octets_of
-from interlock.http.names import CONNECTION_SPECIFIC
+from interlock.http.names import CONNECTION_SPECIFIC, KNOWN_NAMES
 
 __all__ = ["head_of"]
 
@@ -32,8 +32,9 @@ def head_of(request: Request, stream_id: int = 0) -> Head:
     host = protocol = b""
     has_length = has_expect = has_priority = has_trailers = False
     for given in request.headers:
-        name = octets_of(given[0], "field name").lower()
+        written: Any = given[0]
         value: Any = given[1]
+        name = KNOWN_NAMES.get(written) or octets_of(written, "field name").lower()
         if name[:1] == b":":
             if name == b":authority":
                 host = octets_of(value, "field value")

@@ -27,6 +27,7 @@ class Inbox:
         "may_go_on",
         "octets",
         "refused",
+        "sending",
         "stream_id",
         "trailers",
         "write_timeout",
@@ -54,6 +55,8 @@ class Inbox:
         #: Whether that is because the connection was lost; or because the peer has done nothing with the request, and says so.
         self.lost = False
         self.refused = False
+        #: Whether it is also of interest that what was queued to be sent has gone.
+        self.sending = False
         #: When something came for it.
         self.last = now
         #: Whether something has happened since somebody looked; and what wakes who waits for that.

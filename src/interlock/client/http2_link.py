@@ -162,16 +162,26 @@ class HTTP2Link(HTTP2State):
         Who is cancelled meanwhile gives up the stream of ``owner``; the rest is written all the same.
         """
         with self.mutex:
-            if self._writing:
-                return
-            octets = self._take()
-            self._writing = octets != b""
+            idle = self._writing or self._broken or not self.engine.has_output
+            if not idle:
+                self._writing = True
+        if not idle:
+            await self._write_all(timeout, owner)
+        if self.closing:
+            await self._end()
+
+    async def _write_all(self, timeout: float | None, owner: Inbox | None) -> None:
+        """Write, in the role of the writer."""
         try:
-            while octets:
-                await self._write(octets, timeout)
+            if len(self.inboxes) > 1:
+                await self.network.sleep(0)  # others may be about to say something, too: one write does for all
+            while True:
                 with self.mutex:
                     octets = self._take()
                     self._writing = octets != b""
+                if not octets:
+                    return
+                await self._write(octets, timeout)
         except (NetworkError, TimeoutException) as error:
             await self._cannot_write(error)
         except GeneratorExit:
@@ -182,8 +192,6 @@ class HTTP2Link(HTTP2State):
             if self.closing:
                 self.abort()
             raise
-        if self.closing:
-            await self._end()
 
     def _take(self) -> bytes:
         """What is to be written next.  The mutex is held."""
@@ -192,7 +200,7 @@ class HTTP2Link(HTTP2State):
         octets = self.engine.data_to_send(_WRITE)
         for stream_id in self.engine.take_released():
             inbox = self.inboxes.get(stream_id)
-            if inbox is not None:
+            if inbox is not None and inbox.sending:
                 inbox.notify()
         return octets
 
