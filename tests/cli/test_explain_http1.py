@@ -10,7 +10,7 @@ from tests.h1.vectors import Vector, read_vectors
 
 from interlock.cli.explain_follow import Conversation, Settings
 from interlock.cli.explain_steps import Problem, Step
-from interlock.cli.explain_text import lines_of_problem, lines_of_step
+from interlock.cli.explain_text import lines_of_problem, lines_of_step, visible
 from interlock.http.limits import Limits
 
 VECTORS = read_vectors("h1")
@@ -123,6 +123,34 @@ def test_the_caret_stands_below_the_octet() -> None:
     shown = next(i for i, line in enumerate(lines) if "GET /" in line)
     assert lines[shown].index("\\x00") == lines[shown + 1].index("^")
     assert lines[shown + 1].endswith("^ octet 5")
+
+
+@pytest.mark.parametrize(
+    ("octets", "culprit"),
+    [
+        (b"GET /a#b HTTP/1.1\r\n", b"#"),
+        (b"G(T / HTTP/1.1\r\n", b"("),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\nX: y\r\n\r\n", b"+5"),
+        (b"GET / HTTP/1.1\r\nX [: a\r\n", b" "),
+        (b"GET / HTTP/1.1\r\nX : a\r\n", b"X "),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x80chunked\r\n\r\n", b"\x80chunked"),
+        (b'GET / HTTP/1.1\r\nHost: it\'s "a"\r\n\r\n', b'it\'s "a"'),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\n", b"0x5"),
+        (b"GET / HTTP/1.1\r\nX-X: 1\n", None),
+    ],
+)
+def test_the_octets_that_are_wrong_are_underlined(octets: bytes, culprit: bytes | None) -> None:
+    (problem,) = problems(explain(octets))
+    lines = lines_of_problem(problem, secrets=False)
+    if culprit is None:
+        assert problem.culprit is None
+        assert not any("~" in line and not line.strip("~ ") for line in lines)
+        return
+    assert problem.culprit is not None
+    assert octets[slice(*problem.culprit)] == culprit
+    marks = next(i for i, line in enumerate(lines) if "~" in line and not line.strip("~ "))
+    at = lines[marks].index("~")
+    assert lines[marks - 1][at : at + lines[marks].count("~")] == visible(culprit)
 
 
 def test_of_a_long_line_what_is_around_the_octet_is_shown() -> None:

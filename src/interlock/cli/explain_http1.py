@@ -4,6 +4,8 @@ The engine's own machines run; nothing is imitated here.  Where only one end's o
 said is supposed, and told as such.
 """
 
+import ast
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -17,6 +19,7 @@ from interlock.http.errors import LocalProtocolError, RemoteProtocolError
 from interlock.http.events import ConnectionClosed, Data, EndOfMessage, Event, InformationalResponse, Request, Response
 from interlock.http.fields import CLOSE
 from interlock.http.limits import Limits
+from interlock.http.octets import TARGET, TCHAR, outside
 from interlock.http.sentinels import (
     CLIENT,
     DONE,
@@ -40,6 +43,9 @@ PROTOCOL: Final = "HTTP/1.1"
 
 _ROLES: Final = {"client": CLIENT, "server": SERVER}
 
+#: How an engine quotes octets, and what may stand in those that it quotes.
+_QUOTED: Final = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
+_ALLOWED: Final = {"illegal octet in request target": TARGET, "illegal method": TCHAR, "illegal field name": TCHAR}
 #: What the engine says of a line of a chunked body that has no end.
 _TOO_LONG: Final = "chunk line too long"
 #: What it says of octets behind the last message of a connection.
@@ -260,6 +266,7 @@ class Http1:
         if side.sender == "client" and side.octets(side.told, side.told + 5)[1] == b"HEAD ":
             self._observer.answers(b"HEAD")  # whoever answers it sends no content
         begin, shown, octets = _around(side, at)
+        evidence = _evidence(side, at, begin, rule.fields)
         status = error.error_status_hint
         if rule.kind == "incomplete":
             consequence = "the message is not complete, and must not be taken for it"
@@ -277,7 +284,8 @@ class Http1:
             consequence,
             octets,
             shown,
-            evidence=_evidence(side, at, begin, rule.fields),
+            evidence=evidence,
+            culprit=_culprit(message, [*evidence, (begin, octets[begin - shown :])]),
             moves=self._moves(before, f"{side.sender}.Error"),
             unread=side.drop(),
         )
@@ -342,6 +350,24 @@ def _evidence(side: Side, at: int, line: int, names: tuple[bytes, ...]) -> list[
     if not found and first is not None and side.octets(line, at + 1)[1] in {b"\r\n", b""}:
         found = [first]
     return found
+
+
+def _culprit(message: str, lines: list[tuple[int, bytes]]) -> tuple[int, int] | None:
+    """The place of the octets that ``message`` quotes, or of the first of them that may not stand there."""
+    quotation = _QUOTED.search(message)
+    if quotation is None:
+        return None
+    quoted: bytes = ast.literal_eval(quotation[0])
+    for place, line in lines:
+        at = line.rfind(quoted) if quoted else -1
+        if at < 0:
+            continue
+        for beginning, allowed in _ALLOWED.items():
+            wrong = outside(quoted, allowed) if message.startswith(beginning) else -1
+            if wrong >= 0:
+                return place + at + wrong, place + at + wrong + 1
+        return place + at, place + at + len(quoted)
+    return None
 
 
 def _lines(octets: bytes) -> list[bytes]:

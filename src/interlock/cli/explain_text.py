@@ -141,8 +141,15 @@ def _pointed(problem: Problem, *, secrets: bool) -> list[str]:
     for place, line in places:
         octets = line if secrets else masked(line)
         here = place <= problem.at < place + len(line) or (problem.at == place + len(line) and place + len(line) == end)
-        left, text, column = _cut(octets, problem.at - place if here else -1)
+        begin, end_of = problem.culprit or (-1, -1)
+        blamed = place <= begin < place + len(line)
+        left, text, column = _cut(octets, problem.at - place if here else begin - place if blamed else -1)
         lines.append(f"{_INDENT}{place + left:>{width}}  {text}".rstrip())
+        if blamed and begin - place >= left:
+            skipped = text.startswith("... ") and left > 0
+            before = len(visible(octets[left : begin - place])) + 4 * skipped
+            marks = "~" * len(visible(octets[begin - place : end_of - place]))
+            lines.append(f"{_INDENT}{'':>{width}}  {'':>{before}}{marks}")
         if here:
             lines.append(f"{_INDENT}{'':>{width}}  {'':>{column}}^ octet {problem.at}")
     return lines
