@@ -1,4 +1,4 @@
-"""The Python of README.md, CONTRIBUTING.md and docs/message.md runs, and what they name is there."""
+"""The Python of README.md, CONTRIBUTING.md and pages of docs/ runs, and what they name is there."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from interlock import h1
 
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/message.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/connection.md", "docs/message.md")
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
