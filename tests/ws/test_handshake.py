@@ -347,6 +347,8 @@ def test_a_request_in_other_words() -> None:
         (request(Sec_WebSocket_Extensions=b""), 400, r"RFC 6455 §9\.1"),
         (request(Origin=[b"http://a", b"http://b"]), 400, "more than one Origin"),
         # over HTTP/2
+        (extended_connect((b"content-length", b"0")), 400, r"RFC 9110 §9\.3\.6"),
+        (extended_connect((b"content-length", b"5")), 400, r"RFC 9110 §9\.3\.6"),
         (extended_connect(protocol=b"WebSocket"), 400, r"RFC 8441 §5"),
         (extended_connect(protocol=b"connect-udp"), 400, r"connect-udp.*RFC 8441 §5"),
         (extended_connect(version=None), 400, "not there, not 13"),
@@ -437,10 +439,12 @@ def test_a_server_accepts_only_what_is_offered() -> None:
 # -- what a client reads
 
 
-def answered(status: int = 101, **changes: bytes | list[bytes] | None) -> InformationalResponse | Response:
+def answered(
+    status: int = 101, version: bytes = b"1.1", **changes: bytes | list[bytes] | None
+) -> InformationalResponse | Response:
     fields = fields_of(ANSWER, {name.replace("_", "-"): value for name, value in changes.items()})
     if status < 200:
-        return InformationalResponse(status_code=status, headers=fields)
+        return InformationalResponse(status_code=status, headers=fields, http_version=version)
     return Response(status_code=status, headers=fields)
 
 
@@ -462,6 +466,7 @@ def test_what_a_client_accepts() -> None:
     [
         (answered(100), "status 100"),
         (answered(200), "status 200"),
+        (answered(version=b"1.0"), "needs HTTP/1.1"),
         (answered(Upgrade=None), "Upgrade is not there"),
         (answered(Upgrade=b"h2c"), "not websocket"),
         (answered(Upgrade=b"websocket, h2c"), "not websocket"),

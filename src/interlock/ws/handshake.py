@@ -125,6 +125,8 @@ def read_response(
     else:
         if response.status_code != 101:
             raise LocalProtocolError(f"status {response.status_code} opens no WebSocket (RFC 6455 §4.1)")
+        if response.http_version != b"1.1":
+            raise LocalProtocolError("WebSocket needs HTTP/1.1, and HTTP/1.0 knows no 101 (RFC 9110 §15.2)")
         upgrade = headers.get_all(b"upgrade")
         if len(upgrade) != 1 or upgrade[0].lower() != b"websocket":
             raise LocalProtocolError(f"Upgrade is {_shown(upgrade)}, not websocket (RFC 6455 §4.1)")
@@ -206,6 +208,8 @@ def read_request(request: Request) -> Opening:
             raise LocalProtocolError(
                 f"no extended CONNECT for websocket, but {excerpt(request.protocol)} (RFC 8441 §5)"
             )
+        if headers.content_length >= 0:  # which no DATA of the WebSocket would keep to
+            raise LocalProtocolError("a CONNECT has no content (RFC 9110 §9.3.6)")
     else:
         if request.method != b"GET":
             raise LocalProtocolError(f"the method is {excerpt(request.method)}, not GET (RFC 6455 §4.2.1)", 405)
