@@ -414,15 +414,30 @@ async def test_no_request_at_all() -> None:
             await it.far.send_eof()
             await it.done.wait()
             assert type(it.error) is HandshakeError
+            assert "has closed the stream" in str(it.error)
 
 
+@pytest.mark.parametrize(("octets", "told"), [(b"", b""), (REQUEST, b"HTTP/1.1 408 Request Timeout\r\n")])
 @on_trio
-async def test_a_client_that_never_asks() -> None:
+async def test_a_client_that_never_asks(octets: bytes, told: bytes) -> None:
     async with server(connect_timeout=7) as it:
-        await it.ask(REQUEST)
+        if octets:
+            await it.ask(octets)
         await pass_time(6.9)
         assert it.error is None
         await pass_time(0.2)
+        assert isinstance(it.error, ConnectionTimeout)
+        assert (await it.told()).partition(b"\n")[0] + b"\n" * bool(told) == told
+
+
+@on_trio
+async def test_a_client_that_never_asks_and_takes_nothing() -> None:
+    async with server(connect_timeout=7) as it:
+        await it.ask(REQUEST)
+        it.wire.stuck = trio.Event()
+        await pass_time(8)
+        assert it.error is None
+        await pass_time(2)
         assert isinstance(it.error, ConnectionTimeout)
 
 

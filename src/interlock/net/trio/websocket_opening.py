@@ -201,10 +201,13 @@ async def _send(stream: trio.abc.Stream, http: h1.Connection, *events: Event) ->
 
 
 async def _next_event(stream: trio.abc.Stream, http: h1.Connection, receive_size: int | None) -> Event:
+    ended = False
     while True:
         try:
             event = http.next_event()
         except RemoteProtocolError as error:
+            if ended:
+                raise HandshakeError("the other end has closed the stream in the opening handshake") from error
             raise HandshakeError(f"what the other end has sent is not HTTP/1.1: {error}") from error
         if isinstance(event, Event):
             return event
@@ -215,7 +218,8 @@ async def _next_event(stream: trio.abc.Stream, http: h1.Connection, receive_size
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise HandshakeError("the stream has broken in the opening handshake") from error
         http.receive_data(data)
-        if not data and http.waiting_for == "idle":
+        ended = not data
+        if ended and http.waiting_for == "idle":
             return ConnectionClosed()  # between messages, where nobody can call it an error of HTTP
 
 

@@ -10,13 +10,13 @@ from typing import Any, Final, NoReturn, Unpack
 import trio
 
 from interlock import h1
-from interlock.http.errors import LocalProtocolError
+from interlock.http.errors import LocalProtocolError, RemoteProtocolError
 from interlock.http.limits import Timeouts
 from interlock.http.sentinels import SERVER
 from interlock.net.trio.endpoint import Endpoint, endpoint_of_listener
 from interlock.net.trio.websocket import WebSocketConnection
 from interlock.net.trio.websocket_errors import ConnectionClosed, ConnectionTimeout, HandshakeError
-from interlock.net.trio.websocket_opening import Fields, accept, further_fields, read_opening, reject
+from interlock.net.trio.websocket_opening import Fields, accept, further_fields, read_opening, refuse, reject
 from interlock.net.trio.websocket_options import (
     MAX_MESSAGE_SIZE,
     MESSAGE_QUEUE_SIZE,
@@ -166,6 +166,9 @@ async def _request(
         with trio.fail_after(settings.connect_timeout):
             opening = await read_opening(stream, http, engine, settings.receive_buffer_size)
     except trio.TooSlowError:
+        if http.waiting_for != "idle":  # else nothing has come that could be answered
+            with trio.move_on_after(_TIMEOUTS.linger):
+                await refuse(stream, http, RemoteProtocolError("the opening handshake took too long", 408))
         raise ConnectionTimeout("no request has come in time") from None
     connection = WebSocketConnection(
         stream,
