@@ -2,8 +2,11 @@
 
 A peer that breaks the protocol is another matter: :class:`~interlock.http.errors.RemoteProtocolError`.
 
-The functions word the errors, so that they read the same over all networks.  What they return is for raising.
+The functions word the errors, so that they read the same over all networks.  What they return is for raising, and has its
+cause: compiled code forgets what stands behind ``from``.
 """
+
+from typing import TypeVar
 
 __all__ = [
     "ConnectError",
@@ -21,6 +24,9 @@ __all__ = [
     "write_error",
     "write_timeout",
 ]
+
+
+T = TypeVar("T", bound=BaseException)
 
 
 class TimeoutException(Exception):
@@ -62,7 +68,7 @@ def connect_timeout(what: str, seconds: float | None) -> ConnectTimeout:
 
 def connect_error(what: str, reason: object) -> ConnectError:
     """``what``: as for :func:`connect_timeout`.  ``reason``: the error behind it, or words."""
-    return ConnectError(f"{what} failed: {_words(reason)}")
+    return _caused(ConnectError(f"{what} failed: {_words(reason)}"), reason)
 
 
 def read_timeout(peer: str, seconds: float | None) -> ReadTimeout:
@@ -74,7 +80,7 @@ def read_error(peer: str, reason: object = None) -> ReadError:
     """``reason``: the error behind it; None where the connection was closed here."""
     if reason is None:
         return ReadError(f"reading from {peer}: the connection was closed here")
-    return ReadError(f"reading from {peer}: {_words(reason)}")
+    return _caused(ReadError(f"reading from {peer}: {_words(reason)}"), reason)
 
 
 def write_timeout(peer: str, seconds: float | None) -> WriteTimeout:
@@ -86,8 +92,14 @@ def write_error(peer: str, reason: object = None) -> WriteError:
     """``reason``: the error behind it; None where the connection was closed here."""
     if reason is None:
         return WriteError(f"writing to {peer}: the connection was closed here")
-    return WriteError(f"writing to {peer}: {_words(reason)}")
+    return _caused(WriteError(f"writing to {peer}: {_words(reason)}"), reason)
 
 
 def _words(reason: object) -> str:
     return str(reason) or type(reason).__name__
+
+
+def _caused(error: T, reason: object) -> T:
+    if isinstance(reason, BaseException):
+        error.__cause__ = reason
+    return error

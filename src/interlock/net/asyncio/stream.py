@@ -291,9 +291,7 @@ class AsyncioStream(Stream):
     def _write_error(self) -> Exception:
         if self._closed:
             return write_error(self._peer)
-        error = write_error(self._peer, self._error or "the peer has closed the connection")
-        error.__cause__ = self._error
-        return error
+        return write_error(self._peer, self._error or "the peer has closed the connection")
 
     # -- the end
 
