@@ -33,6 +33,11 @@ def run(world: str, main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         loop.close()
 
 
+async def pass_time(seconds: float) -> None:
+    """Let so much time pass, on the clock that is virtual."""
+    await running_network().event().wait(seconds)
+
+
 class Peer(Stream):
     """Plays ``script``: octets that come, seconds that pass before the next, an error at the end.
 
@@ -66,7 +71,7 @@ class Peer(Stream):
                 self.script[:1] = [item[max_bytes:]] if len(item) > max_bytes else []
                 return item[:max_bytes]
             wait = item if timeout is None else min(item, timeout)
-            await network.sleep(wait)
+            await pass_time(wait)
             self.script[:1] = [item - wait] if item > wait else []
             if item > wait:
                 raise read_timeout("the peer", timeout)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.net.http1_peer import WORLDS, Notes, Peer, run
+from tests.net.http1_peer import WORLDS, Notes, Peer, pass_time, run
 
 from interlock.http.errors import LocalProtocolError, RemoteProtocolError
 from interlock.net.errors import ReadError, ReadTimeout, WriteError, WriteTimeout
@@ -348,10 +348,9 @@ def test_a_delegate_is_waited_for(world: str) -> None:
         peer = Peer(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"a", b"b", b"c", ends=False)
 
         async def wait(notes: Notes, *_: Any) -> None:
-            from interlock.net.networks import running_network
 
             before = peer.reads
-            await running_network().sleep(1000)
+            await pass_time(1000)
             reads.append(peer.reads - before)
 
         assert await exchange(peer, Notes(headers_received=wait, data_received=wait, finish=wait))
@@ -480,10 +479,9 @@ def test_set_body_timeout(world: str) -> None:
 
 def test_what_the_delegate_takes_is_not_the_servers_time(world: str) -> None:
     async def main() -> None:
-        from interlock.net.networks import running_network
 
         async def wait(*_: Any) -> None:
-            await running_network().sleep(1000)
+            await pass_time(1000)
 
         script = [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"a", 1.0, b"b", 1.0, b"c"]
         params = HTTP1ConnectionParameters(body_timeout=5)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.net.http1_peer import WORLDS, Notes, Peer, run
+from tests.net.http1_peer import WORLDS, Notes, Peer, pass_time, run
 
 from interlock.http.errors import LocalProtocolError
 from interlock.net.errors import WriteError
@@ -182,10 +182,10 @@ def test_a_response_from_elsewhere(world: str) -> None:
         async def application() -> None:
             for number in range(2):
                 await asked.wait()
-                await network.sleep(500)
+                await pass_time(500)
                 assert peer.received.count(b"HTTP/1.1") == number
                 await connection.write_headers(OK, {"Content-Length": "1"})
-                await network.sleep(500)
+                await pass_time(500)
                 await connection.write(b"%d" % number)
                 await connection.finish()
                 await network.sleep(0)
