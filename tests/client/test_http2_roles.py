@@ -212,6 +212,40 @@ def test_each_has_a_time_of_its_own(world: World) -> None:
     play(world, program)
 
 
+def test_a_server_that_sends_one_after_the_other(world: World) -> None:  # RFC 9218 §10
+    """Who has to wait until the others have all of theirs does not run out of time."""
+
+    async def program(server: Server) -> None:
+        asks = [await world.start(lambda: ask(server.connection)) for _ in range(10)]
+        for stream in range(1, 21, 2):
+            server.respond(stream, end=False)
+        for stream in range(1, 21, 2):
+            for _ in range(6):
+                server.send(raw.data(stream, b"x"))
+                await world.pass_time(0.5)
+            server.send(raw.data(stream, end=True))
+        for one in asks:
+            assert await one.wait() == (200, b"xxxxxx")
+
+    play(world, program)
+
+
+def test_a_stream_for_which_nothing_comes_among_others(world: World) -> None:
+    async def program(server: Server) -> None:
+        first, second = [await world.start(lambda: ask(server.connection)) for _ in range(2)]
+        server.respond(1, end=False)
+        server.respond(3, end=False)
+        for _ in range(10):
+            server.send(raw.data(3, b"x"))
+            await world.pass_time(2.0)
+        with pytest.raises(ReadTimeout):
+            await first.wait()
+        server.send(raw.data(3, end=True))
+        assert await second.wait() == (200, b"x" * 10)
+
+    play(world, program)
+
+
 def test_reading_a_block_may_be_cancelled(world: World) -> None:
     """Nothing is lost: who reads again gets all of it."""
     whole = bytes(range(256)) * 400

@@ -38,7 +38,7 @@ class HTTP2Exchange(Exchange):
         "_pending",
         "_rated",
         "_request",
-        "_since",
+        "_sent_at",
         "_steps",
         "_taken",
         "_tunnel",
@@ -54,13 +54,13 @@ class HTTP2Exchange(Exchange):
         self._request: Final = request
         self._opened_at: Final = inbox.last
         #: What of the content is still to be queued; whether some of it may be gone; where its blocks come from.
-        self._upload = request.content is not None and request.content != b""
+        self._upload = True
         self._taken = False
         self._iterator: Iterator[bytes] | None = None
         self._aiterator: AsyncIterator[bytes] | None = None
-        #: Octets of it that waited for windows when somebody looked, and since when so many, or since when nothing waits.
+        #: Octets of it that waited for windows when somebody looked, and since when so many.
         self._pending = 0
-        self._since = inbox.last
+        self._sent_at = inbox.last
         #: Seconds in which content was waited for.
         self._waited = 0.0
         self._rated = False
@@ -73,16 +73,20 @@ class HTTP2Exchange(Exchange):
 
     def queue_at_once(self) -> None:
         """Queue all that can be sent with the head.  The mutex is held."""
-        content = self._request.content
-        if self._request.method == b"CONNECT":
+        request = self._request
+        content = request.content
+        if request.method == b"CONNECT":
             self._upload = False  # what follows is no content
             self.inbox.sending = True
-        elif not self._upload:
-            self._queue_end()
-        elif isinstance(content, bytes) and self._request.expect_continue is None:
+        elif callable(request.trailers):
+            self._upload = True  # it is not to be called here
+        elif not content:
+            self._upload = False
+            self._link.engine.queue(self._end_of_message(), self.inbox.stream_id)
+        elif isinstance(content, bytes) and request.expect_continue is None:
             self._upload = False
             self._queue(content)
-            self._queue_end()
+            self._link.engine.queue(self._end_of_message(), self.inbox.stream_id)
 
     def _queue(self, block: bytes) -> None:
         if isinstance(block, str):
@@ -91,11 +95,10 @@ class HTTP2Exchange(Exchange):
             self._taken = True
             self._link.engine.queue(Data(block), self.inbox.stream_id)
 
-    def _queue_end(self) -> None:
+    def _end_of_message(self) -> EndOfMessage:
         trailers: Any = self._request.trailers
         fields: RawFields = trailers() if callable(trailers) else trailers
-        end = EndOfMessage(headers=fields) if fields else EndOfMessage()
-        self._link.engine.queue(end, self.inbox.stream_id)
+        return EndOfMessage(headers=fields) if fields else EndOfMessage()
 
     async def send_content(self) -> None:
         """Send content until all of it is queued, or the head of the response has come."""
@@ -134,14 +137,15 @@ class HTTP2Exchange(Exchange):
             inbox.fail(ReadError("the content of the request could not be had"))
             self.drop(errors.CANCEL)
             raise
+        end = self._end_of_message() if block is None or block is self._request.content else None
         with link.mutex:
             if inbox.error is not None or self._closed:
                 return
             if block is not None:
                 self._queue(block)
-            if block is None or block is self._request.content:
+            if end is not None:
                 self._upload = False
-                self._queue_end()
+                link.engine.queue(end, inbox.stream_id)
         await link.flush(inbox.write_timeout, inbox)
         if self._upload:
             await link.look()
@@ -149,7 +153,7 @@ class HTTP2Exchange(Exchange):
     async def _next_block(self) -> bytes | None:
         """The next block of the content, or None."""
         content: Any = self._request.content
-        if isinstance(content, bytes):
+        if content is None or isinstance(content, bytes):
             return content
         if self._iterator is None and self._aiterator is None:
             if hasattr(content, "__aiter__"):
@@ -174,21 +178,22 @@ class HTTP2Exchange(Exchange):
         pending = link.engine.pending(self.inbox.stream_id)
         if pending != self._pending:
             self._pending = pending
-            self._since = now
+            self._sent_at = now
+            self.inbox.restart(now, link.busy)
         if pending:
             if timeouts.write is None:
                 return None
-            left = self._since + timeouts.write - now
+            left = self._sent_at + timeouts.write - now
             if left < _INSTANT:
                 raise WriteTimeout(f"the server has opened no window for {timeouts.write} seconds")
             return left
         left = None
         if timeouts.read is not None:
-            since = max(self._since, self.inbox.last)
+            since = self.inbox.last + link.busy - self.inbox.busy
             left = since + timeouts.read - now
             if left < _INSTANT:
                 with link.mutex:
-                    link.doubt(since)
+                    link.doubt(self.inbox.last)
                 link.tell_change()
                 raise ReadTimeout(f"the server has sent nothing for {timeouts.read} seconds")
         if self._rated and timeouts.body_rate is not None and timeouts.body_grace is not None:
@@ -206,7 +211,7 @@ class HTTP2Exchange(Exchange):
     async def head(self) -> Response:
         """The final response."""
         inbox = self.inbox
-        self._since = self._link.network.now()
+        inbox.restart(self._link.network.now(), self._link.busy)
         while True:
             self._tell_informational()
             if inbox.head is not None:
@@ -243,7 +248,7 @@ class HTTP2Exchange(Exchange):
     def _content_is_there(self) -> bool:
         """Whether all of the content can be had once more."""
         content = self._request.content
-        return not self._taken or content is None or not isinstance(content, (Iterator, AsyncIterator))
+        return not self._taken or content is None or isinstance(content, (bytes, list, tuple))
 
     def take_rest(self) -> bytes | None:
         inbox = self.inbox
@@ -299,7 +304,8 @@ class HTTP2Exchange(Exchange):
         inbox = self.inbox
         network = self._link.network
         self._rated = True
-        self._since = began = network.now()
+        began = network.now()
+        inbox.restart(began, self._link.busy)
         while not inbox.blocks:
             if inbox.ended:
                 return False

@@ -15,6 +15,7 @@ class Inbox:
 
     __slots__ = (
         "blocks",
+        "busy",
         "changed",
         "ended",
         "error",
@@ -57,11 +58,17 @@ class Inbox:
         self.refused = False
         #: Whether it is also of interest that what was queued to be sent has gone.
         self.sending = False
-        #: When something came for it.
+        #: When something came for it, or somebody began to wait for that; and how long the connection had been busy then.
         self.last = now
+        self.busy = 0.0
         #: Whether something has happened since somebody looked; and what wakes who waits for that.
         self.changed = False
         self.event: Event | None = None
+
+    def restart(self, now: float, busy: float) -> None:
+        """Something has come for it, or somebody begins to wait for that."""
+        self.last = now
+        self.busy = busy
 
     def notify(self) -> None:
         """Something has happened."""

@@ -32,6 +32,8 @@ from interlock.net.stream import Network, Stream
 
 __all__ = ["HTTP2State"]
 
+#: Content that comes in intervals of less than so many seconds keeps the connection busy.
+_BUSY: Final = 1.0
 #: Informational responses to one request (RFC 9110 §15.2).
 _MOST_INFORMATIONAL: Final = 64
 
@@ -42,6 +44,7 @@ class HTTP2State(AnyConnection):
     __slots__ = (
         "_broken",
         "_changed",
+        "_content_at",
         "_ended",
         "_goaway",
         "_gone",
@@ -50,6 +53,7 @@ class HTTP2State(AnyConnection):
         "_received_at",
         "_retired",
         "_waiting",
+        "busy",
         "closing",
         "engine",
         "failure",
@@ -98,6 +102,9 @@ class HTTP2State(AnyConnection):
         self._reader: Inbox | None = None
         self._waiting: Final[dict[Inbox, None]] = {}
         self._received_at = now
+        #: Seconds in which content has come without a pause, of whichever stream: a server may send one after the other.
+        self.busy = 0.0
+        self._content_at = now
         self._goaway: GoAway | None = None
 
     # -- what has come
@@ -120,16 +127,18 @@ class HTTP2State(AnyConnection):
                     break
                 kind = type(event)
                 if kind is Data:
+                    if self._content_at != now:
+                        self._keep_busy(now)
                     inbox = inboxes.get(event.stream_id)
                     if inbox is not None:
                         inbox.blocks.append(event.data)
                         inbox.octets += len(event.data)
-                        inbox.last = now
+                        inbox.restart(now, self.busy)
                         inbox.notify()
                 elif kind is Response or kind is EndOfMessage or kind is InformationalResponse:
                     inbox = inboxes.get(event.stream_id)
                     if inbox is not None:
-                        inbox.last = now
+                        inbox.restart(now, self.busy)
                         self._message(inbox, event)
                         inbox.notify()
                 else:
@@ -137,11 +146,17 @@ class HTTP2State(AnyConnection):
         except RemoteProtocolError as error:
             self._fail(error)
         stream_id = engine.data_frame_stream
-        if stream_id:
+        if stream_id:  # a frame of content comes slowly, but it comes
+            self._keep_busy(now)
             inbox = inboxes.get(stream_id)
             if inbox is not None:
-                inbox.last = now  # a frame of content comes slowly, but it comes
+                inbox.restart(now, self.busy)
         self._end_if_done()
+
+    def _keep_busy(self, now: float) -> None:
+        if now - self._content_at < _BUSY:
+            self.busy += now - self._content_at
+        self._content_at = now
 
     def _message(self, inbox: Inbox, event: Event) -> None:
         if isinstance(event, Response):
