@@ -124,12 +124,22 @@ def test_trailers_arrive_in_finish(world: str) -> None:
 def test_finish_without_a_parameter(world: str) -> None:
     finished = []
 
-    class Old(HTTPMessageDelegate):
+    class Method(HTTPMessageDelegate):
         def finish(self) -> None:  # type: ignore[override]
-            finished.append(True)
+            finished.append("method")
 
-    respond(world, RESPONSES["chunked"], notes=Old())
-    assert finished == [True]
+    class Static(HTTPMessageDelegate):
+        @staticmethod
+        def finish() -> None:  # type: ignore[override]
+            finished.append("static")
+
+    class Some(HTTPMessageDelegate):
+        def finish(self, *args: Any) -> None:
+            finished.append(f"any: {list(args[0])}")
+
+    for delegate in (Method, Static, Some):
+        respond(world, RESPONSES["chunked"], notes=delegate())
+    assert finished == ["method", "static", "any: [(b'a', b'b')]"]
 
 
 def test_informational_responses_have_a_callback_of_their_own(world: str, sync: bool) -> None:

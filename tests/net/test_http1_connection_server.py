@@ -388,6 +388,20 @@ def test_a_delegate_that_raises(world: str, callback: str, sync: bool) -> None:
     assert (server.notes[0].notes[-1] == "on_connection_close") == (callback != "finish")
 
 
+def test_no_delegate(world: str) -> None:
+    def fail(_: HTTP1Connection) -> None:
+        raise KeyError("secret")
+
+    async def main() -> None:
+        peer = Peer(GET)
+        with pytest.raises(KeyError):
+            await HTTP1Connection(peer, False).serve(fail)
+        assert peer.received.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+        assert peer.closed
+
+    run(world, main)
+
+
 def test_a_delegate_that_raises_in_the_midst_of_its_response(world: str) -> None:
     def fail(notes: Notes, *_: Any) -> None:
         notes.connection.write_headers(OK, {"Content-Length": "10"}, b"hello")

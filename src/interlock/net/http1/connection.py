@@ -167,7 +167,12 @@ class HTTP1Connection(HTTP1Output):
             return False
         if not isinstance(request, Request):
             return False
-        callbacks = self._begin_message(delegate_factory(self))
+        try:
+            callbacks = self._begin_message(delegate_factory(self))
+        except Exception as error:
+            await self._refuse(_failure())
+            await self._close_gently()
+            raise _DelegateFailed(error) from error
         self._responded = self._network.event()
         finished = False
         try:
@@ -177,7 +182,7 @@ class HTTP1Connection(HTTP1Output):
                 await self._call(callbacks.finish, trailers)
             finished = finished or (self._responded.is_set() and not self._closing)
         except _DelegateFailed:
-            await self._refuse(LocalProtocolError("the server has failed", 500))
+            await self._refuse(_failure())
             await self._close_gently()
             raise
         except (ProtocolError, TimeoutException, NetworkError) as error:
@@ -406,3 +411,8 @@ class HTTP1Connection(HTTP1Output):
             wait.pause(after)
             self._body_seconds -= after - now
         self._engine.receive_data(data)
+
+
+def _failure() -> ProtocolError:
+    """What a client is told of a delegate that has raised."""
+    return LocalProtocolError("the server has failed", 500)

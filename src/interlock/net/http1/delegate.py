@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from types import FunctionType
 from typing import Any, Final, NamedTuple
 
 from interlock.http.events import Request, ResponseHead
@@ -89,6 +90,10 @@ def _nothing(*_: Any) -> None:
 
 
 def _takes_trailers(finish: Callable[..., Any]) -> bool:
+    function = getattr(finish, "__func__", None)
+    if isinstance(function, FunctionType):  # a method: to ask for its signature would take longer than a request does
+        code = function.__code__
+        return code.co_argcount > 1 or code.co_flags & inspect.CO_VARARGS != 0
     try:
         inspect.signature(finish).bind(None)
     except TypeError:
