@@ -243,6 +243,22 @@ def test_an_exchange_and_the_next_with_both_directions() -> None:
     assert moved(items[-2]) == ["server: IDLE -> CLOSED", "client: IDLE -> MUST_CLOSE"]
 
 
+def test_a_response_to_head_has_no_content() -> None:
+    head = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+    items = explain(head * 2, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" * 2)
+    assert problems(items) == []
+    assert events(items).count("server Response") == 2
+
+
+def test_data_that_is_longer_than_its_chunk() -> None:
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    (problem,) = problems(explain(head + b"3\r\nabcd\r\n0\r\n\r\n"))
+    assert problem.message.startswith("chunk data that goes on behind its size")
+    assert (problem.at, problem.rule.kind) == (len(head) + 6, "rule")
+    (problem,) = problems(explain(head + b"3" * 400))
+    assert problem.message == "chunk line too long"
+
+
 def test_the_machines_force_each_other() -> None:
     items = explain(
         b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

@@ -9,6 +9,7 @@ from tests.h2 import raw_frames as raw
 from tests.h2.conformance.case import Case, all_cases, run
 from tests.h2.conformance.engine_client import EngineClient
 
+from interlock.cli.explain_follow import Conversation, Settings
 from interlock.cli.explain_steps import Problem, Step
 from interlock.cli.explain_text import lines_of_problem
 from interlock.http.limits import Limits
@@ -222,6 +223,40 @@ def test_the_windows_are_those_that_the_other_end_has_opened() -> None:
     assert (problem.stream, problem.rule.sections[0]) == (1, "RFC 9113 §6.9.1")
 
 
+POST = raw.headers(1, raw.block([(":method", "POST"), *HEAD[1:]]), end=False)
+
+
+def test_a_larger_window_counts_as_soon_as_it_is_announced() -> None:
+    server = raw.settings((raw.INITIAL_WINDOW_SIZE, 80000)) + raw.window_update(0, 20000)
+    client = START + POST + raw.data(1, b"x" * 14000) * 5  # and does not say yet that it knows
+    assert problems(explain(client, server)) == []
+
+
+def test_the_window_of_the_connection_is_for_all_streams() -> None:
+    server = raw.settings((raw.INITIAL_WINDOW_SIZE, 80000)) + raw.settings_ack()
+    (problem,) = problems(explain(START + raw.settings_ack() + POST + raw.data(1, b"x" * 14000) * 5, server))
+    assert (problem.stream, problem.message) == (0, "DATA beyond the connection's window (RFC 9113 §6.9.1)")
+
+
+def test_settings_change_the_windows_of_streams_that_are_open() -> None:
+    server = raw.settings((raw.INITIAL_WINDOW_SIZE, 5)) + raw.settings((raw.INITIAL_WINDOW_SIZE, 20))
+    client = START + raw.settings_ack() + POST + raw.data(1, b"x" * 5) + raw.settings_ack()
+    assert problems(explain(client + raw.data(1, b"x" * 15), server)) == []
+    (problem,) = problems(explain(client + raw.data(1, b"x" * 16), server))
+    assert problem.message == "DATA beyond the stream's window (RFC 9113 §6.9.1)"
+
+
+def test_window_updates_go_along_with_content() -> None:
+    """As it comes, each WINDOW_UPDATE is for DATA that was there before: that is no flood."""
+    conversation = Conversation(("client", "server"), Settings(limits=Limits(glitches=10), recorded=False))
+    items = [*conversation.feed("client", START + raw.headers(1, raw.block(HEAD), end=True))]
+    items += conversation.feed("server", raw.settings() + raw.headers(1, raw.block([(":status", "200")]), end=False))
+    for _ in range(200):
+        items += conversation.feed("server", raw.data(1, b"x" * 100))
+        items += conversation.feed("client", raw.window_update(0, 100) + raw.window_update(1, 100))
+    assert problems(items) == []
+
+
 def test_more_streams_than_the_server_allows() -> None:
     server = raw.settings((raw.MAX_CONCURRENT_STREAMS, 1)) + raw.settings_ack()
     opened = [raw.headers(stream, raw.block(HEAD), end=True) for stream in (1, 3)]
@@ -253,6 +288,12 @@ def test_settings_are_waited_for() -> None:
 def test_an_acknowledgement_of_nothing() -> None:
     (problem,) = problems(explain(START + raw.settings_ack() + raw.settings_ack(), raw.settings()))
     assert problem.at == len(START) + 17
+    assert "RFC 9113 §6.5.3" in problem.rule.sections
+
+
+def test_an_acknowledgement_of_settings_that_were_not_sent() -> None:
+    (problem,) = problems(explain(START + raw.settings_ack(), b""))
+    assert problem.at == len(START) + 8
     assert "RFC 9113 §6.5.3" in problem.rule.sections
 
 

@@ -146,7 +146,7 @@ WEBSOCKET: Final[tuple[Given, ...]] = (
         """A server accepts extensions that the client has offered, and both are written as lists of tokens.""",
     ),
     (
-        "opens no WebSocket|Upgrade |WebSocket needs|^the method is|no extended CONNECT|^an opening handshake has|Origin",
+        "opens no WebSocket|Upgrade |WebSocket needs|^the method is|no extended CONNECT|^an opening handshake has|^a CONNECT has no content|Origin",
         ("RFC 6455 §4.2.1", "RFC 6455 §4.1", "RFC 8441 §5"),
         "rule",
         (b"upgrade", b"connection", b"origin"),
