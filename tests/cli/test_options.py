@@ -6,8 +6,16 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from interlock.cli.options import limits_from, timeouts_from, with_limits, with_timeouts
+from interlock.cli.options import (
+    deflate_from,
+    limits_from,
+    timeouts_from,
+    with_deflate,
+    with_limits,
+    with_timeouts,
+)
 from interlock.http.limits import Limits, Timeouts
+from interlock.ws import PerMessageDeflate
 
 
 @click.command(context_settings={"auto_envvar_prefix": "INTERLOCK"})
@@ -51,6 +59,43 @@ def test_every_option_has_help_and_shows_its_default():
         assert len(option.help) > 15
         assert f"{option.opts[0]} {option.metavar}" in shown
         assert f"[default: {option.default}]" in shown
+
+
+@click.command(context_settings={"auto_envvar_prefix": "INTERLOCK"})
+@with_deflate
+@click.pass_context
+def compressing(context, **options):
+    context.obj.append(deflate_from(options))
+    assert not options
+
+
+def compression(*arguments, **environment):
+    """What a command line asks for of permessage-deflate, or what it complains of."""
+    given = []
+    result = CliRunner().invoke(compressing, arguments, obj=given, env=environment)
+    return given[0] if given else result.output
+
+
+def test_all_that_can_be_asked_for_of_compression_is_an_option_and_a_variable():
+    # What the library has where nothing is asked for, in numbers.
+    defaults = {"server_max_window_bits": 12, "client_max_window_bits": 12}
+    assert compression() == PerMessageDeflate(**defaults)
+    for asked in fields(PerMessageDeflate):
+        flag = asked.default is False
+        option = f"--deflate-{asked.name.replace('_', '-')}"
+        expected = PerMessageDeflate(**{**defaults, asked.name: True if flag else 9})
+        assert compression(option, *([] if flag else ["9"])) == expected
+        assert compression(**{f"INTERLOCK_DEFLATE_{asked.name.upper()}": "1" if flag else "9"}) == expected
+    shown = " ".join(CliRunner().invoke(compressing, ["--help"]).output.split())
+    assert len(compressing.params) == len(fields(PerMessageDeflate))
+    assert all(" ".join(option.help.split()) in shown and len(option.help) > 15 for option in compressing.params)
+
+
+@pytest.mark.parametrize(
+    ("option", "number"), [("server-max-window-bits", "7"), ("client-max-window-bits", "16"), ("level", "10")]
+)
+def test_compression_that_there_is_not(option, number):
+    assert f"{number} is not in the range" in compression(f"--deflate-{option}", number)
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,16 @@ def test_without_compression(serve, dial):
         assert client.recv() == "x" * 1000
 
 
+def test_how_messages_are_compressed(serve, dial):
+    asked = ("--deflate-server-no-context-takeover", "--deflate-server-max-window-bits", "9")
+    with serve(*asked, "--deflate-level", "0") as server, dial(server) as client:
+        assert client.response.headers["Sec-WebSocket-Extensions"] == (
+            "permessage-deflate; server_no_context_takeover; server_max_window_bits=9; client_max_window_bits=12"
+        )
+        client.send("x" * 1000)
+        assert client.recv() == "x" * 1000
+
+
 def test_without_websocket(serve, dial):
     with serve("--websocket", "off") as server:
         with pytest.raises((InvalidStatus, InvalidUpgrade)) as caught, dial(server):

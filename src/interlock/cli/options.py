@@ -1,8 +1,8 @@
-"""The values that options of the command line take, and the options that stand for limits and timeouts.
+"""The values that options of the command line take, and the options that stand for limits, timeouts and compression.
 
-Every field of :class:`~interlock.http.limits.Limits` and :class:`~interlock.http.limits.Timeouts` is an option, named
-after it: ``--limit-request-line``, ``--timeout-keep-alive``.  Their defaults are read from there; what stands here is
-their help.
+Every field of :class:`~interlock.http.limits.Limits`, :class:`~interlock.http.limits.Timeouts` and
+:class:`~interlock.ws.deflate.PerMessageDeflate` is an option, named after it: ``--limit-request-line``,
+``--timeout-keep-alive``, ``--deflate-level``.  Their defaults are read from there; what stands here is their help.
 """
 
 import math
@@ -15,8 +15,20 @@ import click
 from interlock.http.limits import Limits, Timeouts
 from interlock.server.config import HTTP_VERSIONS, MOST_LIMITS
 from interlock.server.sockets import parse_bind
+from interlock.ws.deflate import LARGEST_WINDOW, SMALLEST_WINDOW, WINDOW_BITS, PerMessageDeflate
 
-__all__ = ["bind", "limits_from", "mode", "seconds", "timeouts_from", "versions", "with_limits", "with_timeouts"]
+__all__ = [
+    "bind",
+    "deflate_from",
+    "limits_from",
+    "mode",
+    "seconds",
+    "timeouts_from",
+    "versions",
+    "with_deflate",
+    "with_limits",
+    "with_timeouts",
+]
 
 _LIMIT_HELP: Final = {
     "request_line": "The request line, or what would be one in HTTP/1.1. Beyond it: 414.",
@@ -56,6 +68,22 @@ _TIMEOUT_HELP: Final = {
     "ping_interval": "Between two pings on a WebSocket; 0: none are sent.",
     "pong": "The answer to a ping on a WebSocket.",
     "shutdown": "Requests that run when the server is told to stop; and as long again for the application's shutdown.",
+}
+_DEFLATE_HELP: Final = {
+    "server_no_context_takeover": "Compress each message to a WebSocket by itself: less memory for each, and less is saved.",
+    "client_no_context_takeover": "Have clients do the same.",
+    "server_max_window_bits": "The window that messages to a WebSocket are compressed with, in bits.",
+    "client_max_window_bits": "The window of clients that can be asked to limit it, in bits.",
+    "level": "How hard to compress messages to a WebSocket; -1: as zlib finds right.",
+    "memory_level": "How much memory to compress them with: 512 octets, doubled so often.",
+    "minimum": "Send shorter messages to a WebSocket as they are.",
+}
+#: The least and the most that can be asked for.
+_DEFLATE_RANGES: Final = {
+    "server_max_window_bits": (SMALLEST_WINDOW, LARGEST_WINDOW),
+    "client_max_window_bits": (SMALLEST_WINDOW, LARGEST_WINDOW),
+    "level": (-1, 9),
+    "memory_level": (1, 9),
 }
 #: Limits that count something else than octets.
 _COUNTS: Final = frozenset(
@@ -172,6 +200,22 @@ def with_timeouts(command: Command) -> Command:
     return command
 
 
+def with_deflate(command: Command) -> Command:
+    """Give ``command`` an option for each thing that can be asked for of permessage-deflate."""
+    for asked in reversed(fields(PerMessageDeflate)):
+        form: dict[str, Any]
+        if asked.default is False:
+            form = {"is_flag": True, "show_default": False}
+        elif asked.name in _DEFLATE_RANGES:
+            default = WINDOW_BITS if asked.default is None else asked.default
+            form = {"type": click.IntRange(*_DEFLATE_RANGES[asked.name]), "default": default, "show_default": True}
+        else:
+            size = _number(0, suffixes=True, optional=False)
+            form = {"type": size, "default": str(asked.default), "metavar": "SIZE", "show_default": True}
+        command = click.option(_flag("deflate", asked.name), help=_DEFLATE_HELP[asked.name], **form)(command)
+    return command
+
+
 def limits_from(options: dict[str, Any]) -> Limits:
     """The limits among the values of a command's options, which are taken out of them."""
     return Limits(**{limit.name: options.pop(f"limit_{limit.name}") for limit in fields(Limits)})
@@ -180,6 +224,13 @@ def limits_from(options: dict[str, Any]) -> Limits:
 def timeouts_from(options: dict[str, Any]) -> Timeouts:
     """The timeouts among the values of a command's options, which are taken out of them."""
     return Timeouts(**{timeout.name: options.pop(f"timeout_{timeout.name}") for timeout in fields(Timeouts)})
+
+
+def deflate_from(options: dict[str, Any]) -> PerMessageDeflate:
+    """What is asked for of permessage-deflate among the values of a command's options, which are taken out of them."""
+    return PerMessageDeflate(
+        **{asked.name: options.pop(f"deflate_{asked.name}") for asked in fields(PerMessageDeflate)}
+    )
 
 
 def _flag(kind: str, name: str) -> str:

@@ -9,7 +9,17 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from interlock.cli.options import bind, limits_from, mode, timeouts_from, versions, with_limits, with_timeouts
+from interlock.cli.options import (
+    bind,
+    deflate_from,
+    limits_from,
+    mode,
+    timeouts_from,
+    versions,
+    with_deflate,
+    with_limits,
+    with_timeouts,
+)
 from interlock.server import config as server
 from interlock.server.config import Config
 from interlock.server.errors import StartError
@@ -148,6 +158,7 @@ class _Serve(click.Command):
 )
 @with_limits
 @with_timeouts
+@with_deflate
 def serve(no_server_header: bool, no_date_header: bool, **options: Any) -> None:
     """Serve a WSGI or ASGI application over HTTP.
 
@@ -161,6 +172,7 @@ def serve(no_server_header: bool, no_date_header: bool, **options: Any) -> None:
         raise click.UsageError("--access-log-format without --access-log.")
     limits = limits_from(options)
     timeouts = timeouts_from(options)
+    deflate = deflate_from(options)
     try:
         config = Config(
             server_header=not no_server_header,
@@ -168,6 +180,7 @@ def serve(no_server_header: bool, no_date_header: bool, **options: Any) -> None:
             tls_key_password=os.environ.get("INTERLOCK_TLS_KEY_PASSWORD"),
             limits=limits,
             timeouts=timeouts,
+            deflate=deflate,
             **options,
         )
     except ValueError as error:

@@ -11,6 +11,7 @@ from typing import Final
 
 from interlock.http.limits import Limits, Timeouts
 from interlock.server.sockets import Address, UnixPath, parse_bind
+from interlock.ws.deflate import PerMessageDeflate
 
 __all__ = [
     "ACCESS_LOG_FORMATS",
@@ -89,6 +90,8 @@ class Config:
     http: tuple[str, ...] = DEFAULT_HTTP
     #: One of :data:`WEBSOCKETS`, for ASGI applications.
     websocket: str = "deflate"
+    #: How messages are compressed where ``websocket`` says that they are.
+    deflate: PerMessageDeflate = field(default_factory=PerMessageDeflate)
     #: A PEM file with the certificate chain; None: no TLS.
     tls_cert: str | None = None
     #: A PEM file with the private key; None: it is in ``tls_cert`` too.

@@ -34,7 +34,6 @@ from interlock.server.sockets import Listener
 from interlock.server.threads import ThreadPool
 from interlock.server.tls import server_context
 from interlock.server.wsgi import WSGIApplication
-from interlock.ws.deflate import PerMessageDeflate
 
 __all__ = ["DEMO", "Stopped", "run"]
 
@@ -155,7 +154,7 @@ class _ASGIBridge:
         self._show_states = config.app is None
         self._settings = None
         if config.websocket != "off":
-            deflate = PerMessageDeflate() if config.websocket == "deflate" else None
+            deflate = config.deflate if config.websocket == "deflate" else None
             self._settings = WebSocketSettings(config.limits, config.timeouts, deflate)
         self.websocket = self._settings is not None
         self._loaded = loaded

@@ -27,9 +27,10 @@ NAME: Final = b"permessage-deflate"
 #: What the end of a message is flushed to, which is not sent: an empty block (RFC 7692 §7.2.1).
 _TAIL: Final = b"\x00\x00\xff\xff"
 #: The window that we keep to, in bits, where nothing else is asked for.
-_WINDOW_BITS: Final = 12
-#: RFC 1951 §2: no window is larger.
-_LARGEST_WINDOW: Final = 15
+WINDOW_BITS: Final = 12
+#: RFC 7692 §7.1.2: what a window may be, in bits.
+SMALLEST_WINDOW: Final = 8
+LARGEST_WINDOW: Final = 15
 
 #: Octets of compressed data that are given to zlib at once: it copies what it leaves, so that is never much ...
 _SLICE: Final = 16384
@@ -76,7 +77,7 @@ class PerMessageDeflate:
             ("server_max_window_bits", self.server_max_window_bits),
             ("client_max_window_bits", self.client_max_window_bits),
         ):
-            if bits is not None and not 8 <= bits <= _LARGEST_WINDOW:
+            if bits is not None and not SMALLEST_WINDOW <= bits <= LARGEST_WINDOW:
                 raise ValueError(f"{name} must be from 8 to 15: {bits}")
         if not -1 <= self.level <= 9:
             raise ValueError(f"level must be from -1 to 9: {self.level}")
@@ -101,8 +102,8 @@ class Agreed:
         self,
         server_no_context_takeover: bool = False,
         client_no_context_takeover: bool = False,
-        server_max_window_bits: int = _LARGEST_WINDOW,
-        client_max_window_bits: int = _LARGEST_WINDOW,
+        server_max_window_bits: int = LARGEST_WINDOW,
+        client_max_window_bits: int = LARGEST_WINDOW,
     ) -> None:
         #: Whether the server forgets each message before it compresses the next.
         self.server_no_context_takeover: Final = server_no_context_takeover
@@ -172,11 +173,11 @@ def answer(offers: list[Extension], options: PerMessageDeflate) -> tuple[bytes, 
 def _answer(said: _Said, options: PerMessageDeflate) -> tuple[bytes, Agreed]:
     """The answer to an offer that holds: a server has to do what it asks, and may ask for more (RFC 7692 §7.1)."""
     server_no_context_takeover, client_no_context_takeover, server_bits, client_bits = said
-    limit = options.server_max_window_bits or _WINDOW_BITS
+    limit = options.server_max_window_bits or WINDOW_BITS
     agreed_server_bits = min(server_bits, limit) if server_bits else limit
-    agreed_client_bits = _LARGEST_WINDOW
+    agreed_client_bits = LARGEST_WINDOW
     if client_bits:  # only then may the answer have it (RFC 7692 §7.1.2.2)
-        limit = options.client_max_window_bits or _WINDOW_BITS
+        limit = options.client_max_window_bits or WINDOW_BITS
         agreed_client_bits = limit if client_bits == _ANY else min(client_bits, limit)
     agreed = Agreed(
         server_no_context_takeover or options.server_no_context_takeover,
@@ -185,9 +186,9 @@ def _answer(said: _Said, options: PerMessageDeflate) -> tuple[bytes, Agreed]:
         agreed_client_bits,
     )
     parameters = _flags(agreed.server_no_context_takeover, agreed.client_no_context_takeover)
-    if server_bits or agreed_server_bits < _LARGEST_WINDOW:
+    if server_bits or agreed_server_bits < LARGEST_WINDOW:
         parameters.append((b"server_max_window_bits", b"%d" % agreed_server_bits))
-    if agreed_client_bits < _LARGEST_WINDOW:
+    if agreed_client_bits < LARGEST_WINDOW:
         parameters.append((b"client_max_window_bits", b"%d" % agreed_client_bits))
     return format_extension(NAME, parameters), agreed
 
@@ -217,7 +218,7 @@ def agree(extensions: list[Extension], options: PerMessageDeflate | None) -> Agr
             f"server_max_window_bits is {server_bits or 'not there'}, not at most the "
             f"{options.server_max_window_bits} that were asked for (RFC 7692 §7.1.2.1)"
         )
-    limit = options.client_max_window_bits or _LARGEST_WINDOW
+    limit = options.client_max_window_bits or LARGEST_WINDOW
     if client_bits > limit:
         raise LocalProtocolError(
             f"client_max_window_bits is {client_bits}, more than the {limit} offered (RFC 7692 §7.1.2.2)"
@@ -225,7 +226,7 @@ def agree(extensions: list[Extension], options: PerMessageDeflate | None) -> Agr
     return Agreed(
         server_no_context_takeover,
         client_no_context_takeover or options.client_no_context_takeover,
-        server_bits or _LARGEST_WINDOW,
+        server_bits or LARGEST_WINDOW,
         client_bits or limit,
     )
 
@@ -270,7 +271,7 @@ def _read_parameters(parameters: Parameters, *, offered: bool) -> _Said:
 
 
 #: RFC 7692 §7.1.2: decimal numbers from 8 to 15, without leading zeroes.
-_WINDOWS: Final = {b"%d" % bits: bits for bits in range(8, _LARGEST_WINDOW + 1)}
+_WINDOWS: Final = {b"%d" % bits: bits for bits in range(SMALLEST_WINDOW, LARGEST_WINDOW + 1)}
 
 
 def _window_bits(name: bytes, value: bytes | None) -> int:
@@ -296,10 +297,10 @@ class Compressor:
     def __init__(self, agreed: Agreed, client: bool, options: PerMessageDeflate) -> None:
         if client:
             self._takeover = not agreed.client_no_context_takeover
-            self._bits = min(agreed.client_max_window_bits, options.client_max_window_bits or _WINDOW_BITS)
+            self._bits = min(agreed.client_max_window_bits, options.client_max_window_bits or WINDOW_BITS)
         else:
             self._takeover = not agreed.server_no_context_takeover
-            self._bits = min(agreed.server_max_window_bits, options.server_max_window_bits or _WINDOW_BITS)
+            self._bits = min(agreed.server_max_window_bits, options.server_max_window_bits or WINDOW_BITS)
         self._level = options.level
         self._memory_level = options.memory_level
         #: None until there is something to compress.
