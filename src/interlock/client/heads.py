@@ -7,7 +7,7 @@ from typing import Final
 
 from interlock.client.messages import Request
 from interlock.http import events
-from interlock.http.fields import CHUNKED, EXPECT_CONTINUE, EXPECT_UNKNOWN, Headers, headers_of
+from interlock.http.fields import CHUNKED, EXPECT_CONTINUE, EXPECT_UNKNOWN, Headers, headers_of, octets_of
 
 __all__ = ["ForwardingProxy", "authority", "repeatable", "request_head"]
 
@@ -16,7 +16,7 @@ _ANTICIPATE_CONTENT: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 #: Methods that may be made twice (RFC 9110 §9.2.2).
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 
-_DEFAULT_PORTS: Final = {b"http": 80, b"https": 443}
+_DEFAULT_PORTS: Final = {b"http": 80, b"ws": 80, b"https": 443, b"wss": 443}
 
 
 class ForwardingProxy:
@@ -29,11 +29,13 @@ class ForwardingProxy:
 
 
 def authority(scheme: bytes, host: str, port: int) -> bytes:
-    """What Host says of an origin: without the port where it is the scheme's own (RFC 9110 §4.2.3, §7.2)."""
-    name = f"[{host}]" if ":" in host else host
-    if port != _DEFAULT_PORTS.get(scheme):
-        name = f"{name}:{port}"
-    return name.encode("ascii")
+    """What Host says of an origin: without the port where it is the scheme's own (RFC 9110 §4.2.3, §7.2).
+
+    With b"" for the scheme the port is always there.  Raises :class:`~interlock.http.errors.LocalProtocolError` for a name
+    that is not ASCII.
+    """
+    name = octets_of(f"[{host}]" if ":" in host else host, "host")
+    return name if port == _DEFAULT_PORTS.get(scheme) else b"%b:%d" % (name, port)
 
 
 def request_head(request: Request, proxy: ForwardingProxy | None = None) -> events.Request:

@@ -7,7 +7,7 @@ import ssl
 from typing import Final
 
 from interlock.client.errors import ProxyError
-from interlock.client.heads import ForwardingProxy
+from interlock.client.heads import ForwardingProxy, authority
 from interlock.client.http1 import ClientHTTP1Connection
 from interlock.client.messages import Request
 from interlock.client.timeouts import ClientTimeouts
@@ -52,8 +52,7 @@ async def open_tunnel(
     raise; ``stream`` is closed then.
     """
     connection = ClientHTTP1Connection(network, stream, limits=limits, leniency=leniency)
-    host = f"[{request.host}]" if ":" in request.host else request.host
-    target = f"{host}:{request.port}".encode("ascii")
+    target = authority(b"", request.host, request.port)
     connect = request.timeouts.connect
     asked = Request(
         b"CONNECT",
