@@ -3,7 +3,7 @@
 import pytest
 
 from interlock.cli.machines import PROTOCOLS
-from interlock.machine import System
+from interlock.machine import Coupling, Machine, System
 from interlock.machine.moves import moves, which
 
 SYSTEMS = [system for system, _ in PROTOCOLS.values()]
@@ -47,3 +47,17 @@ def test_the_event_between_two_states_is_found(system: System) -> None:
         found = which(system, joint, after, system.events[event])
         assert found == event or system.events[found].startswith(system.events[event])
     assert which(system, 0, 0, "no such event") == -1
+
+
+def test_after_each_coupling_the_first_that_fits_is_next() -> None:
+    one, two, three = (Machine(name, "OFF", {"OFF": {"Go": "ON"}, "ON": {}}) for name in ("one", "two", "three"))
+    backwards = (
+        Coupling("two-three", {"two": "ON"}, {"three": "ON"}),
+        Coupling("one-two", {"one": "ON"}, {"two": "ON"}),
+    )
+    system = System("row", (one, two, three), backwards, {"Go": {"one": "Go"}})
+    assert [(move.machine, move.cause) for move in moves(system, 0, 0)] == [
+        ("one", "Go"),
+        ("two", "one-two"),
+        ("three", "two-three"),
+    ]
