@@ -56,8 +56,7 @@ def request_head(request: Request, proxy: ForwardingProxy | None = None) -> even
         if request.trailers or (content and not isinstance(content, bytes)):
             after.append((b"Transfer-Encoding", b"chunked"))
         elif content or request.method in _ANTICIPATE_CONTENT:
-            assert content is None or isinstance(content, bytes)
-            after.append((b"Content-Length", b"%d" % len(content or b"")))
+            after.append((b"Content-Length", b"%d" % (len(content) if isinstance(content, bytes) else 0)))
     if request.expect_continue is not None and content and not headers.flags & (EXPECT_CONTINUE | EXPECT_UNKNOWN):
         after.append((b"Expect", b"100-continue"))
     if request.priority is not None and _value(headers, b"priority") is None:
