@@ -214,6 +214,12 @@ OTHERS = {
     b"/silence-in-head": [OK, HOLD],
     b"/silence-in-content": [headed(b"Content-Length: 10", content=b"hello"), HOLD],
     b"/stall": [EARLY, STALL],
+    b"/begun-and-stalled": [EARLY, headed(FIVE, content=b"hel"), STALL],
+    b"/refused-and-stalled": [
+        EARLY,
+        headed(FIVE, b"Connection: close", content=b"hello", status=b"413 Too Large"),
+        STALL,
+    ],
     b"/early": [EARLY, headed(FIVE, b"Connection: close", content=b"hello", status=b"413 Too Large"), HOLD],
     b"/upgrade": [
         headed(b"Upgrade: echo", b"Connection: Upgrade", status=b"101 Switching Protocols"),

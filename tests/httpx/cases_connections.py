@@ -159,6 +159,10 @@ fails(
     "POST",
     content=lambda face: face.content(*[b"x" * 1_000_000] * 30),
 )
+fails("timeout-write-begun", "/begun-and-stalled", httpx.Timeout(LONG, write=SHORT), "POST", content=b"x" * 30_000_000)
+fails(
+    "timeout-write-refused", "/refused-and-stalled", httpx.Timeout(LONG, write=SHORT), "POST", content=b"x" * 30_000_000
+)
 fails("timeout-none", "/length", None)
 
 

@@ -53,8 +53,15 @@ DIFFERENCES = {
         "http2-last": ((200, b"HTTP/2", None, [], b"hello", 0), 1),
         "http2_after_the_last": ((200, b"HTTP/2", None, [(b"content-length", b"5")], b"hello", 0), [0, 1]),
     },
-    "A connection is free as soon as all of the response has come, read or not": {
-        "a_pool_that_is_full_of_what_has_come": (b"hello", 200),
+    "A server that refuses content, and stops reading it, is heard": {
+        "timeout-write-refused": (
+            413,
+            b"HTTP/1.1",
+            b"Too Large",
+            [(b"Content-Length", b"5"), (b"Connection", b"close")],
+            b"hello",
+            0,
+        ),
     },
     "All origins share the connections to a proxy that forwards": {"proxy_shared_by_origins": [0, 0]},
     "The settings of HTTP/2 are no step of a request": {

@@ -43,11 +43,13 @@ class HTTP1Exchange(Exchange):
     __slots__ = (
         "_connection",
         "_error",
+        "_held",
         "_ready",
         "_steps",
         "_stream",
         "_trace",
         "_trailers",
+        "hold",
         "octets",
         "timeouts",
         "waited",
@@ -68,6 +70,9 @@ class HTTP1Exchange(Exchange):
         self.octets = 0
         self.waited = 0.0
         self._trace = None if request.trace is None else request
+        self.hold: Final = request.hold
+        #: With ``hold``: the connection that can be used again once this is closed.
+        self._held: ClientHTTP1Connection | None = None
         #: With a trace: whether the content's step has begun (1) and ended (2), and the exchange was closed (3).
         self._steps = 0
 
@@ -126,6 +131,10 @@ class HTTP1Exchange(Exchange):
         if connection is not None:
             self.fail(ReadError("the response was closed before all of it was read"))
             connection.abort()  # nothing that is still to be sent is of use now
+        held = self._held
+        if held is not None:
+            self._held = None
+            held.let_go()
 
     def arrived(self, block: bytes) -> None:
         """Content to be taken."""
@@ -135,6 +144,10 @@ class HTTP1Exchange(Exchange):
         """All of it has come."""
         self._connection = None
         self._trailers = trailers
+
+    def keep(self, connection: "ClientHTTP1Connection") -> None:
+        """Keep the connection until this is closed."""
+        self._held = connection
 
     def fail(self, error: Exception) -> None:
         """Nothing more will come."""
@@ -295,7 +308,9 @@ class ClientHTTP1Connection(Connection):
         except WriteError:
             self._engine.send_failed()
         except WriteTimeout:
-            if not self._stream.get_extra_info("is_readable"):
+            if self._early is None and self._stream.get_extra_info("is_readable"):
+                await self._look(request)
+            if self._early is None or self._early.status_code < 300:
                 raise
             self._engine.send_failed()  # it has stopped reading, and says why
         return await traced(trace, "http11.receive_response_headers", info, self._receive_head(request), _describe_head)
@@ -494,6 +509,13 @@ class ClientHTTP1Connection(Connection):
             return
         engine.start_next_cycle()
         self._served = True
+        if exchange.hold:
+            exchange.keep(self)
+        else:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """The exchange is over, and nobody holds the connection any more."""
         self._idle_since = self._network.now()
         self._busy = False
         self._changed()

@@ -35,6 +35,7 @@ class Request:
         "content",
         "expect_continue",
         "headers",
+        "hold",
         "host",
         "method",
         "on_informational",
@@ -65,6 +66,7 @@ class Request:
         server_hostname: str | None = None,
         on_informational: Callable[[InformationalResponse], None] | None = None,
         trace: Trace | None = None,
+        hold: bool = False,
     ) -> None:
         self.method = method
         #: b"http" or b"https".
@@ -86,6 +88,8 @@ class Request:
         self.server_hostname = server_hostname
         self.on_informational = on_informational
         self.trace = trace
+        #: Whether a connection of HTTP/1.1 is kept for it until the response is closed, though all of it has come.
+        self.hold = hold
 
 
 class Exchange:

@@ -47,6 +47,7 @@ class RequestMaker:
             request.headers.raw,
             content,
             timeouts=self._timeouts_of(extensions.get("timeout")),
+            hold=True,
         )
         if len(extensions) > 1:
             _apply(extensions, made)
