@@ -50,6 +50,7 @@ class Peer(Stream):
         self.takes = takes
         self.received = bytearray()
         self.eof = self.closed = self.aborted = False
+        self.writing = False
         self.reads = 0
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -77,7 +78,10 @@ class Peer(Stream):
                 raise read_timeout("the peer", timeout)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        assert not self.writing, "two write at once"
+        self.writing = True
         await running_network().sleep(0)
+        self.writing = False
         if self.closed:
             raise write_error("the peer")
         self.received += buffer
@@ -92,7 +96,8 @@ class Peer(Stream):
         self.closed = True
 
     def abort(self) -> None:
-        self.closed = self.aborted = True
+        self.aborted = self.aborted or not self.closed
+        self.closed = True
 
     def get_extra_info(self, info: str) -> Any:
         return None

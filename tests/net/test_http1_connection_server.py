@@ -1,8 +1,11 @@
 """The server's half of a connection with a delegate, on asyncio and trio."""
 
+import asyncio
+import functools
 from typing import Any
 
 import pytest
+import trio
 from tests.net.http1_peer import WORLDS, Notes, Peer, pass_time, run
 
 from interlock.http.errors import LocalProtocolError
@@ -168,9 +171,6 @@ def test_closing(world: str, octets: bytes, params: HTTP1ConnectionParameters | 
 
 def test_a_response_from_elsewhere(world: str) -> None:
     """The delegate is done, and another task answers: the next request waits for that."""
-    import asyncio
-
-    import trio
 
     async def main() -> None:
         network = running_network()
@@ -195,14 +195,7 @@ def test_a_response_from_elsewhere(world: str) -> None:
             asked.set()
             return Notes()
 
-        if world == "trio":
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(application)
-                await connection.serve(factory)
-        else:
-            task = asyncio.ensure_future(application())
-            await connection.serve(factory)
-            await task
+        await together(world, application, lambda: connection.serve(factory))
         assert peer.received.count(b"HTTP/1.1 200 OK") == 2
 
     run(world, main)
@@ -491,11 +484,58 @@ def test_detach(world: str, sync: bool) -> None:
     run(world, main)
 
 
+def test_two_tasks_may_send(world: str) -> None:
+    """Each returns when its own is out, and they do not write at the same time."""
+
+    async def main() -> None:
+        peer = Peer(GET)
+        connection = HTTP1Connection(peer, False)
+
+        async def send(chunk: bytes) -> None:
+            await connection.write(chunk)
+            assert chunk in peer.received
+
+        async def answer(*_: Any) -> None:
+            await connection.write_headers(OK, {})
+            await together(world, *[functools.partial(send, b"chunk %d" % number) for number in range(5)])
+            await connection.finish()
+
+        await connection.serve(lambda _: Notes(finish=answer))
+        assert peer.received.count(b"chunk ") == 5
+
+    run(world, main)
+
+
+async def together(world: str, *calls: Any) -> None:
+    if world == "trio":
+        async with trio.open_nursery() as nursery:
+            for call in calls:
+                nursery.start_soon(call)
+    else:
+        async with asyncio.TaskGroup() as group:
+            for call in calls:
+                group.create_task(call())
+
+
+def test_another_task_takes_the_stream(world: str) -> None:
+    """What waits for the response does not wait for ever."""
+
+    async def main() -> None:
+        peer = Peer(GET, ends=False)
+        connection = HTTP1Connection(peer, False)
+
+        async def take() -> None:
+            await pass_time(5)
+            assert connection.detach() is peer
+
+        await together(world, lambda: connection.serve(lambda _: Notes()), take)
+        assert not peer.closed
+
+    run(world, main)
+
+
 def test_cancelled(world: str) -> None:
     """Nothing is left of it."""
-    import asyncio
-
-    import trio
 
     async def main() -> None:
         peer = Peer(GET, ends=False)

@@ -1,8 +1,10 @@
 """Streams do the same over asyncio, uvloop, trio and blocking sockets, with and without TLS."""
 
 import contextlib
+import math
 import socket
 import threading
+from typing import Any
 
 import pytest
 import trio
@@ -182,6 +184,30 @@ def test_a_timeout_is_the_latest_one(world: World) -> None:
         world.run(main)
 
 
+def test_an_earlier_timeout_ends_no_later_read(world: World) -> None:
+    async def main() -> None:
+        stream = await world.connect(port)
+
+        async def read() -> None:
+            assert await stream.read(100, ENOUGH) == b"later"
+
+        async def write() -> None:
+            await world.network.event().wait(2 * SHORT)
+            await stream.write(b"later", ENOUGH)
+
+        await stream.write(b"x", ENOUGH)
+        assert await stream.read(100, SHORT * 10) == b"x"
+        with pytest.raises(ReadTimeout):
+            await stream.read(100, SHORT)
+        await stream.write(b"x", ENOUGH)
+        assert await stream.read(100, ENOUGH) == b"x"
+        await world.together(read, write)
+        await stream.aclose()
+
+    with far_end(echo) as port:
+        world.run(main)
+
+
 def test_write_timeout(world: World, tls: bool) -> None:
     closed = threading.Event()
 
@@ -194,6 +220,97 @@ def test_write_timeout(world: World, tls: bool) -> None:
         closed.set()
 
     with far_end(lambda _: closed.wait(ENOUGH), tls=tls) as port:
+        world.run(main)
+
+
+@pytest.mark.parametrize("world", WORLDS[:2], indirect=True)
+def test_what_the_transports_hold_goes_out_before_closing(world: World, tls: bool) -> None:
+    """The peer takes nothing until then, so there is something at each level."""
+    closing = threading.Event()
+    got = []
+
+    def far(sock: socket.socket) -> None:
+        sock.sendall(b"x")
+        assert closing.wait(ENOUGH)
+        got.append(len(until_end(sock)))
+
+    async def main() -> int:
+        stream = await world.connect(port, tls=tls)
+        assert await stream.read(1, ENOUGH) == b"x"
+        written = 0
+        with pytest.raises(WriteTimeout):
+            while True:
+                written += 60_000
+                await stream.write(bytes(60_000), SHORT)
+        closing.set()
+        await stream.aclose()
+        return written
+
+    with far_end(far, tls=tls) as port:
+        written = world.run(main)
+    assert got == [written]
+
+
+@pytest.mark.parametrize("world", WORLDS[:2], indirect=True)
+def test_no_more_is_kept_than_somebody_may_want(world: World, tls: bool) -> None:
+    async def main() -> None:
+        stream: Any = await world.connect(port, tls=tls)
+        for _ in range(100_000):
+            await world.turn()
+            if stream._paused:
+                break
+        assert 65_536 < stream._waiting_octets() < 600_000
+        stream.abort()
+
+    with far_end(send, tls=tls) as port:
+        world.run(main)
+
+
+def send(sock: socket.socket) -> None:
+    """More than anybody takes."""
+    with contextlib.suppress(OSError):
+        sock.sendall(LARGE * 8)
+
+
+def test_a_thread_sends_what_another_has_found_to_be_sent_meanwhile() -> None:
+    """Records are sent by one thread at a time; whoever does that looks again when it is done."""
+    world = World("blocking")
+    sent = []
+
+    async def main() -> None:
+        stream: Any = await world.connect(port, tls=True)
+        below = stream._below
+
+        class Below(Stream):
+            async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+                if not sent:
+                    stream._outgoing.write(b"reply")  # as a thread that reads would
+                    await stream._send_replies(math.inf)
+                sent.append(buffer)
+
+        stream._below = Below()
+        await stream.write(b"content")
+        assert sent[1:] == [b"reply"]
+        below.abort()
+
+    with far_end(swallow, tls=True) as port:
+        world.run(main)
+
+
+def test_a_thread_writes_nothing_behind_what_was_broken_off(tls: bool) -> None:
+    world = World("blocking")
+    over = threading.Event()
+
+    async def main() -> None:
+        stream = await world.connect(port, tls=tls)
+        with pytest.raises(WriteTimeout):
+            await stream.write(LARGE * 8, SHORT)
+        with pytest.raises(WriteError, match="an earlier write was broken off"):
+            await stream.write(b"x", SHORT)
+        over.set()
+        stream.abort()
+
+    with far_end(lambda _: over.wait(ENOUGH), tls=tls) as port:
         world.run(main)
 
 

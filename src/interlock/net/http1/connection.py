@@ -240,9 +240,7 @@ class HTTP1Connection(HTTP1Output):
                 data = b""
             engine.receive_data(data)
         if engine.received_eof and self._close_callback is not None:
-            callback = self._close_callback
-            self._close_callback = None
-            await called(callback)
+            await called(self._close_callback)
 
     async def _refuse(self, error: Exception) -> None:
         """Answer what a client has done wrong, where there is something to answer and nobody has begun to."""
