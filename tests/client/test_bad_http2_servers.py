@@ -264,4 +264,4 @@ def test_what_no_server_says(loop: str, octets: bytes, message: str, others: int
 
 def test_a_stream_that_is_reset(loop: str) -> None:
     server = saying(BEGIN + headers(1, LENGTH, end=False) + data(1, b"hel") + rst_stream(1, 2), end=True)
-    assert_bad(loop, server, RemoteProtocolError, "INTERNAL_ERROR", 0.5, others=1)
+    assert_bad(loop, server, RemoteProtocolError, "INTERNAL_ERROR", 0.5)

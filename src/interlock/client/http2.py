@@ -59,7 +59,7 @@ class HTTP2Connection(HTTP2Link):
         head = head_of(request)
         if head.protocol:
             await self._wait_for_offer(request)
-        elif self.served and not self.inboxes:
+        elif self._begun and not self.inboxes:
             await self.look()
         if request.trace is not None:
             return await self._send_traced(request.trace, request, head)
