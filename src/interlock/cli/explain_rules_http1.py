@@ -96,7 +96,8 @@ HTTP1: Final[tuple[Given, ...]] = (
         ("RFC 9112 §2.3",),
         "rule",
         (),
-        """The version is HTTP/, a digit, a dot, a digit, in capitals.""",
+        """The version is HTTP/, a digit, a dot, a digit, in capitals. Where a response should begin, this may be content
+        that the one before cannot have, as those to HEAD and those with 204 or 304.""",
     ),
     (
         "^illegal octet in request target",
@@ -164,7 +165,7 @@ HTTP1: Final[tuple[Given, ...]] = (
     ),
     (
         "^illegal field name",
-        ("RFC 9110 §5.1", "RFC 9110 §5.6.2", "RFC 9113 §8.2.1"),
+        ("RFC 9110 §5.1", "RFC 9110 §5.6.2", "RFC 9113 §8.2.1", "RFC 9113 §10.3"),
         "rule",
         (),
         """A field's name is a token: letters, digits and !#$%&'*+-.^_`|~, and at least one of them; in HTTP/2 no capitals.
@@ -172,7 +173,7 @@ HTTP1: Final[tuple[Given, ...]] = (
     ),
     (
         "^(an )?illegal field value|^white space around field value",
-        ("RFC 9110 §5.5", "RFC 9113 §8.2.1"),
+        ("RFC 9110 §5.5", "RFC 9113 §8.2.1", "RFC 9113 §10.3"),
         "rule",
         (),
         """A field's value has no control characters but tabs, and in HTTP/2 no white space around it. CR or LF in it become

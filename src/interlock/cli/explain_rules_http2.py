@@ -170,7 +170,7 @@ HTTP2: Final[tuple[Given, ...]] = (
     ),
     (
         "^a stream that depends on itself",
-        ("RFC 9113 §5.3.1", "RFC 7540 §5.3.1"),
+        ("RFC 7540 §5.3.1", "RFC 9113 §5.3.2"),
         "rule",
         (),
         """A stream cannot depend on itself. Such a frame makes a server reset its stream, which then no more counts, while its
