@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from typing import Any
 
 import brotli
 import pytest
@@ -82,6 +83,21 @@ def test_a_bomb_is_decoded_in_steps_and_stopped(name: str) -> None:
             assert len(octets) <= 100_000
     assert caught.value.error_status_hint == 413
     assert decoder.decoded <= 4_100_000
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_the_smallest_steps(name: str) -> None:
+    """All input can be taken while there is output left."""
+    zeros = bytes(1000)
+    assert decode(ContentDecoder([coding_of(name)]), ENCODERS[name](zeros), most=1) == zeros
+
+
+def test_little_of_zstd_is_decoded_at_once() -> None:
+    """Its library has no bound for what it gives, so it does not get all of the input."""
+    decoder: Any = ContentDecoder(["zstd"])
+    decoder.receive(zstandard.compress(bytes(12_000_000)))
+    assert decoder.take(1) == b"\0"
+    assert len(decoder._steps[0]._ready) < 4_000_000
 
 
 @pytest.mark.parametrize("name", REAL)

@@ -436,6 +436,7 @@ def test_readable(world: World, tls: bool) -> None:
         sock.sendall(b"x")
         assert go_on.wait(ENOUGH)
         sock.sendall(b"twice")
+        sock.sendall(b"y")
         sent.set()
         sock.recv(1)
 
@@ -449,6 +450,8 @@ def test_readable(world: World, tls: bool) -> None:
         assert await stream.read(2, ENOUGH) == b"tw"
         assert stream.get_extra_info("is_readable")
         assert await read_exactly(stream, 3) == b"ice"
+        assert stream.get_extra_info("is_readable")  # of TLS that is another record
+        assert await stream.read(9, ENOUGH) == b"y"
         assert not stream.get_extra_info("is_readable")
         await stream.aclose()
 

@@ -25,6 +25,7 @@ from interlock.net.errors import (
     ConnectTimeout,
     WriteError,
 )
+from interlock.net.sockets import Address, in_turn
 
 #: Seconds until a wait is over that nothing ends before.
 SHORT = 0.02
@@ -119,6 +120,19 @@ def test_all_addresses_fail(world: World, monkeypatch: pytest.MonkeyPatch) -> No
             await world.network.connect_tcp("two.test", port, timeout=ENOUGH)
 
     world.run(main)
+
+
+def test_families_take_turns() -> None:
+    """Six addresses of a network that is down are not tried before one of the other (RFC 8305 §4)."""
+
+    def address(family: int, host: str) -> Address:
+        return (family, socket.SOCK_STREAM, 6, "", (host, 80))
+
+    six = [address(socket.AF_INET6, f"::{number}") for number in range(4)]
+    four = [address(socket.AF_INET, f"10.0.0.{number}") for number in range(2)]
+    assert in_turn([*six, *four]) == [six[0], four[0], six[1], four[1], six[2], six[3]]
+    assert in_turn([*four, *six])[:3] == [four[0], six[0], four[1]]
+    assert in_turn([]) == []
 
 
 def test_local_address_and_options(world: World) -> None:

@@ -90,7 +90,7 @@ class _Deflate(Coding):
             if len(self.input) < 2:
                 return b""
             first = self.input[0]
-            zlib_header = first & 0x0F == 8 and first >> 4 <= 7 and (first << 8 | self.input[1]) % 31 == 0
+            zlib_header = first & 0x0F == 8 and (first << 8 | self.input[1]) % 31 == 0
             self._inflater = zlib.decompressobj(_ZLIB if zlib_header else _RAW)
         while self.input or self._more:
             if self.done:
