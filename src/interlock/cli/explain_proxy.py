@@ -153,13 +153,13 @@ class _Link:
             data = await self._read(reader)
             if data:
                 writer.write(data)
-                async with asyncio.timeout(_WRITE):
-                    await writer.drain()
             else:
                 half_close(writer.transport)
-            self._explain(sender, data)
+            self._explain(sender, data)  # before anything else can come that answers it
             if not data:
                 return
+            async with asyncio.timeout(_WRITE):
+                await writer.drain()
 
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
         """The next octets.  Raises :class:`TimeoutError` when neither end has said anything for too long."""
