@@ -642,6 +642,27 @@ def test_what_is_no_deflate_data(payload: str) -> None:
     assert caught.value.error_status_hint == 1007
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "00 0a00f5ff 48656c6c6f",  # a block as it is, of ten octets, of which five are there
+        "00 0500faff 48",
+        "f248 cdc9",  # one with the fixed codes of "Hel"
+    ],
+)
+def test_what_ends_within_a_block(payload: str, frames: int) -> None:
+    """What is left off behind a message does not pass for what it lacks."""
+    decompressor = Decompressor(NO_TAKEOVER, client=False)
+    octets = bytes.fromhex(payload)
+    with pytest.raises(LocalProtocolError, match=r"end within a block|no deflate data") as caught:
+        if frames == 2:
+            decompressor.decompress(octets, False, ROOMY)
+            octets = b""
+        decompressor.decompress(octets, True, ROOMY)
+    assert caught.value.error_status_hint == 1007
+
+
 @pytest.mark.parametrize("agreed", [Agreed(), NO_TAKEOVER])
 @pytest.mark.parametrize("frames", [1, 2])
 @pytest.mark.parametrize("before", [[], [HELLO], [b"\x00"]])
@@ -748,10 +769,11 @@ def test_websockets_refuses_the_same_payloads(payload: bytes) -> None:
         return
     try:
         made = inflated(payload)
-    except LocalProtocolError:  # it does not look behind a last block, and takes a payload without an octet
+    except LocalProtocolError:
+        # It does not look behind a last block, takes a payload without an octet, and what ends within a block.
         inflater = zlib.decompressobj(-15)
-        inflater.decompress(payload + TAIL)
-        assert inflater.eof or not payload
+        inflater.decompress(payload)
+        assert inflater.eof or not payload or inflater.decompress(TAIL)
     else:
         assert made.startswith(expected)
 

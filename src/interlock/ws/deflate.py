@@ -381,29 +381,19 @@ class Decompressor:
             return b""  # nothing was left off its end either
         pieces: list[bytes] = []
         length = len(data)
-        if length <= _SLICE:
-            self._inflate(data + _TAIL if final else data, final, max_length, pieces)
-        else:
-            room = max_length
-            at = 0
-            while length - at > _SLICE:
-                room = self._inflate(data[at : at + _SLICE], False, room, pieces)
-                at += _SLICE
-            self._inflate(data[at:] + _TAIL if final else data[at:], final, room, pieces)
+        room = max_length
+        at = 0
+        while length - at > _SLICE:
+            room = self._inflate(data[at : at + _SLICE], room, pieces)
+            at += _SLICE
+        self._inflate(data[at:] if at else data, room, pieces)
         if final:
-            self._something = False
-            if not self._takeover:
-                self._inflater = None
+            self._end_message()
         return b"".join(pieces)
 
-    def _inflate(self, octets: bytes, last: bool, room: int, pieces: list[bytes]) -> int:
-        """Append to ``pieces`` what ``octets`` make, which may be ``room`` octets, and return how many more it may be.
-
-        ``last``: whether they are the last of the message, with what was left off behind them.
-        """
+    def _inflate(self, octets: bytes, room: int, pieces: list[bytes]) -> int:
+        """Append to ``pieces`` what ``octets`` make, which may be ``room`` octets, and return how many more it may be."""
         while octets:
-            if last and octets == _TAIL and self._ended():
-                break  # the message ended with its last block: nothing was left off
             inflater = self._inflater
             if inflater is None or inflater.eof:
                 inflater = self._inflater = zlib.decompressobj(-self._bits)
@@ -424,7 +414,19 @@ class Decompressor:
             octets = inflater.unused_data  # what is behind a last block
         return room
 
-    def _ended(self) -> bool:
-        """Whether the latest block said that it is the last."""
+    def _end_message(self) -> None:
+        """Read what was left off behind the message, which makes nothing.
+
+        Where it makes something, the message has ended within a block: that would be content that nobody has sent.
+        """
+        self._something = False
         inflater = self._inflater
-        return inflater is not None and inflater.eof
+        if inflater is not None and not inflater.eof:  # else it ended with its last block: nothing was left off
+            try:
+                broken = len(inflater.decompress(_TAIL, 1)) > 0
+            except zlib.error:
+                broken = True
+            if broken:
+                raise LocalProtocolError("deflate data that end within a block (RFC 7692 §7.2.1)", _INVALID_DATA)
+        if not self._takeover:
+            self._inflater = None
