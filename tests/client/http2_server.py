@@ -112,7 +112,7 @@ class MemoryStream(Stream):
         self._event: Event | None = None
         self._octets = bytearray()
         self._end: Exception | bytes | None = None
-        self._reads = self._writes = False
+        self._reads = self._writes = self._cut = False
         self.closed = ""
         #: At most so many octets for a read.
         self.piece = 1 << 30
@@ -160,6 +160,7 @@ class MemoryStream(Stream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         assert not self._writes, "two write at once"
         assert isinstance(buffer, bytes)
+        assert not self._cut, "something is written behind half a write"
         if self.closed:
             raise WriteError("closed here")
         if self.broken is not None:
@@ -170,8 +171,10 @@ class MemoryStream(Stream):
                 size = len(buffer) if self.whole else len(buffer) // 2
                 self._server.receive(buffer[:size])
                 buffer = buffer[size:]
+                self._cut = not self.whole
                 if not await self.full.wait(timeout):
                     raise WriteTimeout(f"nothing taken for {timeout} seconds")
+                self._cut = False
         finally:
             self._writes = False
         self._server.receive(buffer)

@@ -100,9 +100,26 @@ def test_content_that_is_not_asked_for_in_time(content: Any) -> None:
 
 @pytest.mark.parametrize("status", ["200", "417"])
 def test_content_that_is_not_wanted(status: str) -> None:
-    server = scripted(lambda server: server.later(1, raw.headers(1, raw.block([(":status", status)]))))
-    assert run(ask(server.connection, b"POST", content=[b"abc"], expect_continue=4.0)) == (int(status), b"")
+    def script(server: Server) -> None:
+        server.later(1, raw.headers(1, raw.block([(":status", status)]), end=False))
+        server.later(2, raw.data(1, b"no", end=True))
+
+    server = scripted(script)
+    assert run(ask(server.connection, b"POST", content=[b"abc"], expect_continue=4.0)) == (int(status), b"no")
     assert server.told() == ["HEADERS 1", "RST_STREAM 1 NO_ERROR"]
+
+
+def test_a_response_that_was_complete_before_the_request() -> None:
+    """Nobody has to send the rest, and nobody is told of an error."""
+    server = Server(lambda server, frame: frame.kind == raw.HEADERS and server.respond(1, content=b"x"))
+
+    async def program() -> None:
+        response = await server.connection.send(request(b"POST", content=endless_blocks()))
+        assert response.exchange.take_rest() is None
+        await response.exchange.aclose()
+        assert server.told()[-1] == "RST_STREAM 1 NO_ERROR"
+
+    run(program())
 
 
 # -- requests that may be made again

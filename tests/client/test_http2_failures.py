@@ -197,13 +197,12 @@ def test_a_connection_that_takes_nothing(error: Exception) -> None:
 def test_what_was_said_before_the_connection_broke() -> None:
     """A server that closes early may have answered."""
 
-    def script(server: Server, frame: Frame) -> None:
-        if frame.kind == raw.DATA:
-            server.respond(1, (":status", "413"))
-            server.stream.end()
-            server.stream.broken = WriteError("broken pipe")
+    def script(server: Server) -> None:
+        server.respond(1, (":status", "413"))
+        server.stream.end()
+        server.stream.broken = WriteError("broken pipe")
 
-    server = Server(script)
+    server = scripted(script)
     assert run(ask(server.connection, b"POST", content=[bytes(1000)] * 3)) == (413, b"")
 
 
@@ -277,6 +276,7 @@ def test_a_server_that_breaks_the_rules_of_connections(code: str) -> None:
         raw.rst_stream(1, raw.NO_ERROR),
         raw.headers(1, raw.block(OK), end=False) + raw.rst_stream(1, raw.NO_ERROR),
         raw.headers(1, raw.block(OK), end=False) + raw.rst_stream(1, raw.REFUSED_STREAM),
+        raw.headers(1, raw.block([(":status", "102")]), end=False) + raw.rst_stream(1, raw.REFUSED_STREAM),
     ],
 )
 def test_a_server_that_breaks_the_rules_of_a_stream(frames: bytes) -> None:
@@ -488,6 +488,27 @@ def test_a_tunnel_whose_other_end_takes_nothing() -> None:
             await tunnel.write(bytes(70000), timeout=2.0)
         tunnel.abort()
         assert server.connection.room() == 100
+
+    run(program())
+
+
+def test_a_tunnel_under_flow_control() -> None:
+    server = Server(tunnelling)
+
+    async def program() -> None:
+        tunnel = (await server.connection.send(request(b"CONNECT", b"a:1"))).exchange.network_stream
+        assert tunnel is not None
+        server.script = None
+        server.later(1.0, raw.window_update(0, 10000), raw.window_update(1, 10000))
+        await tunnel.write(bytes(70000), timeout=2.0)
+        assert len(server.content[1]) == 70000
+        server.told()
+        server.send(raw.data(1, bytes(16384)) * 3)
+        for _ in range(3):
+            assert len(await tunnel.read(1 << 20)) == 16384
+        with pytest.raises(ReadTimeout):
+            await tunnel.read(1, timeout=1.0)
+        assert server.told() == ["WINDOW_UPDATE 1"]
 
     run(program())
 

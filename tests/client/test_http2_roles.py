@@ -6,130 +6,23 @@ The server is in memory, and clocks are turned.  Threads are in ``test_http2_ser
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
-import trio
-import trio.testing
 from tests.client.http2_server import OK, Server, answering, ask, content_of, request
+from tests.client.http2_worlds import World, play
 from tests.h2 import raw_frames as raw
 from tests.h2.raw_frames import Frame
-from tests.net.virtual_clock import VirtualClockLoop
 
 from interlock.client.errors import ConnectionNotAvailable
 from interlock.client.timeouts import ClientTimeouts
 from interlock.http.errors import RemoteProtocolError
-from interlock.net.asyncio.network import AsyncioNetwork
-from interlock.net.errors import ReadError, ReadTimeout, WriteTimeout
-from interlock.net.trio.network import TrioNetwork
-
-Call = Callable[[], Coroutine[Any, Any, Any]]
-
-
-class World:
-    """asyncio or trio, with a clock that is turned."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.network: Any = AsyncioNetwork() if name == "asyncio" else TrioNetwork()
-
-    def run(self, call: Call) -> Any:
-        if self.name == "trio":
-            return trio.run(call, clock=trio.testing.MockClock(autojump_threshold=0))
-        loop = VirtualClockLoop()
-        try:
-            result = loop.run_until_complete(call())
-            loop.settle()
-            assert not asyncio.all_tasks(loop)
-            assert loop.errors == []
-            return result
-        finally:
-            loop.close()
-
-    async def together(self, *calls: Call) -> None:
-        if self.name == "trio":
-            async with trio.open_nursery() as nursery:
-                for call in calls:
-                    nursery.start_soon(call)
-        else:
-            await asyncio.gather(*[call() for call in calls])
-
-    async def settle(self) -> None:
-        """Let everybody get as far as they can."""
-        if self.name == "trio":
-            await trio.testing.wait_all_tasks_blocked()
-        else:
-            for _ in range(20):
-                await asyncio.sleep(0)
-
-    async def pass_time(self, seconds: float) -> None:
-        await self.network.sleep(seconds)
-
-    async def start(self, call: Call) -> "Started":
-        """Have a task begin, and let it get as far as it can."""
-        started = Started(self, call)
-        await self.settle()
-        return started
-
-
-class Started:
-    """A task that a test may cancel, and waits for."""
-
-    def __init__(self, world: World, call: Call) -> None:
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self._world = world
-        self._scope = trio.CancelScope()
-        self._done = world.network.event()
-
-        async def run() -> None:
-            try:
-                with self._scope if world.name == "trio" else contextlib.nullcontext():
-                    self.result = await call()
-            except Exception as error:
-                self.error = error
-            finally:
-                self._done.set()
-
-        if world.name == "trio":
-            trio.lowlevel.spawn_system_task(run)
-        else:
-            self._task = asyncio.ensure_future(run())
-
-    def cancel(self) -> None:
-        if self._world.name == "trio":
-            self._scope.cancel()
-        else:
-            self._task.cancel()
-
-    async def wait(self) -> Any:
-        await self._done.wait()
-        if self._world.name == "asyncio":
-            await asyncio.wait([self._task])
-        if self.error is not None:
-            raise self.error
-        return self.result
+from interlock.net.errors import ReadError, ReadTimeout, WriteError, WriteTimeout
 
 
 @pytest.fixture(params=("asyncio", "trio"))
 def world(request: pytest.FixtureRequest) -> World:
     return World(request.param)
-
-
-Program = Callable[[Server], Awaitable[None]]
-
-
-def play(world: World, program: Program, script: Any = None, **options: Any) -> Server:
-    """Run ``program`` with a server in memory."""
-    servers = []
-
-    async def main() -> None:
-        servers.append(Server(script, network=world.network, **options))
-        await program(servers[0])
-
-    world.run(main)
-    return servers[0]
 
 
 def test_who_reads_reads_for_all(world: World) -> None:
@@ -316,6 +209,122 @@ def test_a_write_that_cannot_be_finished(world: World) -> None:
         assert server.connection.is_closed()
 
     play(world, program, answering)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_content_that_is_given_up_goes_out_no_further(world: World, whole: bool) -> None:
+    async def program(server: Server) -> None:
+        await ask(server.connection)
+        server.send(raw.window_update(0, 1 << 20))
+        await ask(server.connection)
+        server.stream.full = full = server.network.event()
+        first = await world.start(lambda: ask(server.connection, b"POST", content=bytes(500000)))
+        first.cancel()
+        await world.settle()
+        server.stream.full = None
+        full.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await first.wait()
+        assert await ask(server.connection) == (200, b"7: 0")
+        assert len(server.content[5]) <= 65536
+        assert "RST_STREAM 5 CANCEL" in server.told()
+
+    play(world, program, answering, whole=whole, settings=((raw.INITIAL_WINDOW_SIZE, 1 << 20),))
+
+
+def test_who_waits_for_another_to_write_does_not_read(world: World) -> None:
+    """What it waits for is not the server, who says nothing before it has all."""
+
+    async def program(server: Server) -> None:
+        await ask(server.connection)
+        server.stream.full = full = server.network.event()
+        first = await world.start(lambda: ask(server.connection, b"POST", content=bytes(1000)))
+        second = await world.start(lambda: ask(server.connection, b"POST", content=[b"abc"] * 3))
+        server.stream.full = None
+        full.set()
+        assert await second.wait() == (200, b"5: 9")
+        assert await first.wait() == (200, b"3: 1000")
+
+    play(world, program, answering)
+
+
+def test_a_writer_who_fails_leaves_reading_to_who_reads(world: World) -> None:
+    """What the server has said before it went is not lost to anybody."""
+
+    async def program(server: Server) -> None:
+        first = await world.start(lambda: ask(server.connection))
+        server.stream.broken = WriteError("broken pipe")
+        second = await world.start(lambda: ask(server.connection))
+        server.respond(1, content=b"x")
+        server.stream.end()
+        assert await first.wait() == (200, b"x")
+        with pytest.raises((ConnectionNotAvailable, RemoteProtocolError)):
+            await second.wait()
+        assert server.stream.closed
+
+    play(world, program)
+
+
+def test_who_tells_the_server_why_is_cancelled(world: World) -> None:
+    """The connection is closed all the same."""
+
+    async def program(server: Server) -> None:
+        first = await world.start(lambda: ask(server.connection))
+        server.stream.full = server.network.event()
+        server.send(raw.data(0, b"x"))
+        await world.settle()
+        assert not server.stream.closed
+        first.cancel()
+        with contextlib.suppress(asyncio.CancelledError, RemoteProtocolError):
+            await first.wait()
+        await world.pass_time(10.0)
+        assert server.stream.closed == "aborted"
+        assert server.connection.idle_since() is not None
+
+    play(world, program, whole=True)
+
+
+def test_content_whose_source_is_cancelled(world: World) -> None:
+    """It must not seem to have been complete."""
+
+    async def blocks() -> Any:
+        yield b"a"
+        await world.network.event().wait()
+
+    def script(server: Server, frame: Frame) -> None:
+        if frame.kind == raw.HEADERS:
+            server.respond(1, end=False)
+
+    async def program(server: Server) -> None:
+        response = await server.connection.send(request(b"POST", content=blocks()))
+        one = await world.start(response.exchange.read_block)
+        one.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await one.wait()
+        with pytest.raises(ReadError, match="could not be had"):
+            await response.exchange.read_block()
+        await response.exchange.aclose()
+        assert server.ended == []
+        assert server.told()[-1] == "RST_STREAM 1 CANCEL"
+
+    play(world, program, script)
+
+
+def test_extended_connect_waits_while_others_read(world: World) -> None:
+    async def program(server: Server) -> None:
+        first = await world.start(lambda: ask(server.connection))
+        headers = [(":protocol", "websocket")]
+        second = await world.start(lambda: server.connection.send(request(b"CONNECT", b"/chat", headers=headers)))
+        assert 3 not in server.requests
+        server.send(raw.settings((raw.ENABLE_CONNECT_PROTOCOL, 1)))
+        await world.settle()
+        assert (":protocol", "websocket") in server.requests[3]
+        server.respond(3, end=False)
+        server.respond(1)
+        assert await first.wait() == (200, b"")
+        assert (await second.wait()).status_code == 200
+
+    play(world, program, settings=None)
 
 
 def test_a_stream_that_stalls_stops_nobody(world: World) -> None:
