@@ -238,7 +238,9 @@ class Observer:
         else:
             self._earned(kind, flags, stream_id, len(octets))
         if stream_id:
-            way = _way(before, self._stream_joint("client", stream_id), "remote." if sender == "client" else "local.")
+            block = flags if kind == frames.DATA or kind == frames.HEADERS else reader._block_flags
+            end = "remote." if sender == "client" else "local."
+            way = _way(before, self._stream_joint("client", stream_id), end, block & frames.END_STREAM != 0)
             observed.transitions.extend([Transition("h2", joint, event, stream_id) for joint, event in way])
         for seen in observed.events:
             if isinstance(seen, WindowUpdated):
@@ -468,8 +470,11 @@ def _wide(limits: Limits, glitches: int) -> Limits:
     )
 
 
-def _way(before: int, after: int, end: str) -> list[tuple[int, int]]:
-    """How a stream has come from one joint state to another: by an event of ``end``, by our reset, or by both."""
+def _way(before: int, after: int, end: str, ended: bool) -> list[tuple[int, int]]:
+    """How a stream has come from one joint state to another: by an event of ``end``, by our reset, or by both.
+
+    ``ended``: whether the frame has END_STREAM.
+    """
     if before == after:
         return []
     for prefix in (end, "local.Reset"):
@@ -478,7 +483,7 @@ def _way(before: int, after: int, end: str) -> list[tuple[int, int]]:
             return [(before, event)]
     for event, name in enumerate(STREAM.events):
         between = TABLE[before * N + event]
-        if between >= 0 and name.startswith(end):
+        if between >= 0 and name.startswith(end) and name.endswith((".end", ".Trailers")) == ended:
             reset = which(STREAM, between, after, "local.Reset")
             if reset >= 0:
                 return [(before, event), (between, reset)]
