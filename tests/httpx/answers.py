@@ -9,7 +9,7 @@ import zlib
 
 import brotli
 import zstandard
-from tests.httpx.origin import EARLY, END, HOLD, RESET, RETURN, STALL, TLS
+from tests.httpx.origin import EARLY, END, HOLD, RELAY, RESET, RETURN, STALL, TLS
 
 OK = b"HTTP/1.1 200 OK\r\n"
 HELLO = OK + b"Content-Length: 5\r\n\r\nhello"
@@ -227,7 +227,7 @@ OTHERS = {
         RETURN,
     ],
     b"tunnel.test:443": [headed(status=b"200 Connection established"), TLS],
-    b"other.test:443": [headed(status=b"200 OK"), TLS],
+    b"other.test:443": [headed(status=b"200 OK"), RELAY],
     b"refused.test:443": [headed(b"Content-Length: 2", content=b"no", status=b"403 Forbidden")],
     b"auth.test:443": [headed(b"Proxy-Authenticate: Basic", b"Content-Length: 0", status=b"407 Who are you")],
     b"broken.test:443": [b"hello\r\n\r\n", END],

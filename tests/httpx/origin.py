@@ -5,6 +5,7 @@ has seen is kept for the test.  HTTP/2 is in :mod:`tests.httpx.origin_http2`.
 """
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -42,6 +43,8 @@ END, RESET, HOLD = Then("end"), Then("reset"), Then("hold")
 STALL = Then("stall")
 #: TLS begins here, as behind an accepted CONNECT.
 TLS = Then("tls")
+#: What follows goes to another origin, and what that says comes back.
+RELAY = Then("relay")
 #: Octets are sent back from here on, as they are.
 RETURN = Then("return")
 #: As the first: what follows is sent as soon as the head of the request is there.
@@ -57,6 +60,8 @@ class Origin:
         self.context = context
         self.tunnel_context = tunnel_context
         self.speaks_http2 = speaks_http2
+        #: The address that tunnels lead to which do not end here.
+        self.relays_to = None
         #: Names that clients asked for in TLS, and the certificates that they had.
         self.names, self.certificates = [], []
         self.addresses = []
@@ -212,8 +217,22 @@ class Conversation:
                     self.received = b""
                     self.connection.sendall(octets)
                 return False
+            elif piece is RELAY:
+                self.relay()
+                return False
             elif piece is TLS:
                 self.origin.start_tls(self.number, self.origin.tunnel_context)
                 Conversation(self.origin, self.number).run()
                 return False
         return True
+
+    def relay(self):
+        near = self.connection
+        with socket.create_connection(self.origin.relays_to) as far:
+            while True:
+                ready = {near} if getattr(near, "pending", int)() else select.select([near, far], [], [])[0]
+                for one, other in ((near, far), (far, near)):
+                    if one in ready:
+                        if not (octets := one.recv(65536)):
+                            return
+                        other.sendall(octets)

@@ -58,6 +58,8 @@ class Site:
             "h2": origin(tcp(), context("h2", "http/1.1")),
             "unix": origin(unix),
         }
+        for made in self.origins.values():
+            made.relays_to = self.origins["tls"].listener.getsockname()
         self.http = url("http", self.origins["plain"])
         self.https = url("https", self.origins["tls"])
         self.h2 = url("https", self.origins["h2"])

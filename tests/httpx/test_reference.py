@@ -20,6 +20,7 @@ def site():
         yield site
 
 
+@pytest.mark.filterwarnings("ignore:`verify=<str>` is deprecated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:Async generator 'http(x|core):ResourceWarning")  # httpx exhausts not all of them
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", CASES)
