@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
-import trustme
 import websockets.asyncio.client
 import websockets.asyncio.server
 import websockets.exceptions
+from tests.net.loopback import EACH_LOOP, contexts_of, runner
 
 from interlock.net import asyncio as ours
 
@@ -20,43 +20,16 @@ PATIENCE = 60
 MEGABYTE = 2**20
 
 
-def loops() -> list[Any]:
-    try:
-        import uvloop
-    except ImportError:
-        return [asyncio.new_event_loop]
-    return [asyncio.new_event_loop, uvloop.new_event_loop]
-
-
-@pytest.fixture(params=loops(), ids=lambda factory: factory.__module__.partition(".")[0])
+@pytest.fixture(**EACH_LOOP)
 def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
     """Run a coroutine on each kind of event loop; it may leave no task behind, and report no error."""
-
-    def run(main: Coroutine[Any, Any, None]) -> None:
-        errors: list[Any] = []
-
-        async def watched() -> None:
-            asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
-            await asyncio.wait_for(main, PATIENCE)
-            await asyncio.sleep(0)
-            assert asyncio.all_tasks() == {asyncio.current_task()}
-
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(watched())
-        assert errors == []
-
-    return run
+    return runner(request.param, PATIENCE)
 
 
 @pytest.fixture(scope="module")
 def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """For a server on localhost, and for a client that trusts it."""
-    authority = trustme.CA()
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
+    """For a server, and for a client that trusts it."""
+    return contexts_of("localhost")
 
 
 async def echo(connection: Any) -> None:

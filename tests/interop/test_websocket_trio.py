@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import trio
-import trustme
 import websockets.exceptions
 import websockets.sync.client
 import websockets.sync.server
+from tests.net.loopback import contexts_of
 
 from interlock.net import trio as ours
 
@@ -40,13 +40,8 @@ def run() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
 
 @pytest.fixture(scope="module")
 def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """For a server on localhost, and for a client that trusts it."""
-    authority = trustme.CA()
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
+    """For a server, and for a client that trusts it."""
+    return contexts_of("localhost")
 
 
 def echo(connection: websockets.sync.server.ServerConnection) -> None:

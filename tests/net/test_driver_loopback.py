@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
+from tests.net.loopback import EACH_LOOP, runner
 
 from interlock.http.events import Data, EndOfMessage, InformationalResponse, Request, Response
 from interlock.http.limits import Limits, Timeouts
@@ -20,39 +21,16 @@ from interlock.net.asyncio.exchange import DrivenExchange
 from interlock.net.asyncio.http import HTTPProtocol
 from interlock.net.exchange import Disconnected
 
-#: Seconds after which a test that waits is taken to have failed.
-PATIENCE = 20
-
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 HELLO = b"HTTP/1.1 200 \r\nContent-Length: 5\r\n\r\nhello"
 RESET = struct.pack("ii", 1, 0)
 BLOCK = bytes(32768)
 
 
-def loops() -> list[Any]:
-    try:
-        import uvloop
-    except ImportError:
-        return [asyncio.new_event_loop]
-    return [asyncio.new_event_loop, uvloop.new_event_loop]
-
-
-@pytest.fixture(params=loops(), ids=lambda factory: factory.__module__.partition(".")[0])
+@pytest.fixture(**EACH_LOOP)
 def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
-    """Run a coroutine on each kind of event loop, which may not report any error."""
-
-    def run(main: Coroutine[Any, Any, None]) -> None:
-        errors: list[Any] = []
-
-        async def watched() -> None:
-            asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
-            await asyncio.wait_for(main, PATIENCE)
-
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(watched())
-        assert errors == []
-
-    return run
+    """Run a coroutine on each kind of event loop; it may leave no task behind, and report no error."""
+    return runner(request.param)
 
 
 class Application:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
+from tests.net.loopback import EACH_LOOP, contexts_of, runner
 from tests.net.virtual_clock import TurnedClock
 
 from interlock.http.events import Data, EndOfMessage, Response
@@ -31,23 +31,10 @@ HEAD = len(b"HTTP/1.1 200 \r\nContent-Length: 10000000\r\n\r\n")
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def loops() -> list[Any]:
-    try:
-        import uvloop
-    except ImportError:
-        return [asyncio.new_event_loop]
-    return [asyncio.new_event_loop, uvloop.new_event_loop]
-
-
-@pytest.fixture(params=loops(), ids=lambda factory: factory.__module__.partition(".")[0])
+@pytest.fixture(**EACH_LOOP)
 def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
-    """Run a coroutine on each kind of event loop."""
-
-    def run(main: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(asyncio.wait_for(main, PATIENCE))
-
-    return run
+    """Run a coroutine on each kind of event loop; it may leave no task behind, and report no error."""
+    return runner(request.param, PATIENCE)
 
 
 @pytest.fixture
@@ -211,10 +198,7 @@ def test_a_file_as_one_chunk(run: Any, file: Path) -> None:
 
 
 def test_a_file_over_tls(run: Any, file: Path) -> None:
-    authority = trustme.CA()
-    tls, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    authority.configure_trust(trusting)
+    tls, trusting = contexts_of("127.0.0.1")
 
     async def main() -> None:
         async with serving(file, tls) as served:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
+from tests.net.loopback import EACH_LOOP, contexts_of, runner
 from tests.net.virtual_clock import living
 
 from interlock.net import asyncio as library
@@ -28,32 +28,10 @@ from interlock.ws import Step
 PATIENCE = 20
 
 
-def loops() -> list[Any]:
-    try:
-        import uvloop
-    except ImportError:
-        return [asyncio.new_event_loop]
-    return [asyncio.new_event_loop, uvloop.new_event_loop]
-
-
-@pytest.fixture(params=loops(), ids=lambda factory: factory.__module__.partition(".")[0])
+@pytest.fixture(**EACH_LOOP)
 def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
     """Run a coroutine on each kind of event loop; it may leave no task behind, and report no error."""
-
-    def run(main: Coroutine[Any, Any, None]) -> None:
-        errors: list[Any] = []
-
-        async def watched() -> None:
-            asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
-            await asyncio.wait_for(main, PATIENCE)
-            await asyncio.sleep(0)
-            assert asyncio.all_tasks() == {asyncio.current_task()}
-
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(watched())
-        assert errors == []
-
-    return run
+    return runner(request.param, PATIENCE)
 
 
 async def echo(connection: library.ServerConnection) -> None:
@@ -536,13 +514,8 @@ async def proxy(context: ssl.SSLContext | None = None) -> AsyncIterator[tuple[in
 
 @pytest.fixture(scope="module")
 def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """For a server on localhost, and for a client that trusts it."""
-    authority = trustme.CA()
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
+    """For a server, and for a client that trusts it."""
+    return contexts_of("localhost")
 
 
 @pytest.mark.parametrize("secure", [False, True])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import trio
-import trustme
+from tests.net.loopback import contexts_of
 from tests.net.trio.far_end import cancelled_at, on_trio
 from trio.testing import wait_all_tasks_blocked
 
@@ -66,13 +66,8 @@ async def silent(stream: trio.SocketStream) -> None:
 
 @pytest.fixture(scope="module")
 def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Of a server and of a client that trusts it."""
-    authority = trustme.CA()
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(HOST, "localhost").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
+    """For a server, and for a client that trusts it."""
+    return contexts_of(HOST, "localhost")
 
 
 # -- well
