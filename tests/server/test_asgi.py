@@ -153,6 +153,31 @@ def test_send_returns_when_the_exchange_is_writable():
     run(main())
 
 
+@pytest.mark.parametrize("size", [0, 1, 16384, 1_000_000])
+def test_an_application_that_never_has_to_wait_leaves_others_their_turn(size):
+    """A transport that is lost takes all that is written; that it is, is only told in the loop's next turn."""
+
+    async def main():
+        sent = 0
+
+        async def app(scope, receive, send):
+            nonlocal sent
+            await send({"type": "http.response.start", "status": 200})
+            with pytest.raises(Disconnected):
+                while sent < 5000:
+                    await send(body(bytes(size), True))
+                    sent += 1
+
+        exchange = FakeExchange()
+        application = start(app, exchange)
+        asyncio.get_running_loop().call_soon(asyncio.get_running_loop().call_soon, exchange.lose)
+        await finish(application)
+        assert 0 < sent < 5000
+        assert sent * size <= 4_000_000
+
+    run(main())
+
+
 @pytest.mark.parametrize("goes", [False, True])
 @pytest.mark.parametrize("ending", ["content", "trailers"])
 def test_the_last_message_is_waited_for_while_something_holds_it(goes, ending):

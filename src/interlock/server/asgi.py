@@ -53,6 +53,10 @@ _UNFINISHED: Final = ("starting a response", "sending the content", "completing 
 _SMALL: Final = 64
 _SMALL_PIECES: Final = 64
 
+#: Octets of content that an application sends in one turn of the loop, and what each message of its counts for beside.
+_IN_ONE_TURN: Final = 65536
+_EACH: Final = 64
+
 _CONTINUE: Final = InformationalResponse(status_code=100, reason=reason(100))
 _END: Final = EndOfMessage()
 _ERROR_TEXT: Final = b"Internal Server Error"
@@ -164,6 +168,7 @@ class ASGIHandler:
         "_fields",
         "_has_content",
         "_has_length",
+        "_in_turn",
         "_lost",
         "_peer_closed",
         "_phase",
@@ -207,6 +212,8 @@ class ASGIHandler:
         self._has_content = True
         #: The end has been handed over, and not all of the response is with the transport.
         self._ending = False
+        #: What was sent without waiting, in octets; each message counts for some.
+        self._in_turn = 0
         #: Octets of the declared Content-Length that are still to come; -1 where none was declared.
         self._remaining = -1
         self._trailers_declared = False
@@ -298,6 +305,12 @@ class ASGIHandler:
             exchange = self.exchange
             if exchange is not None and not exchange.writable:
                 await self._until_writable()
+                self._in_turn = 0
+            elif (
+                self._in_turn >= _IN_ONE_TURN
+            ):  # the transport takes all: others need a turn, the news that it is lost, too
+                self._in_turn = 0
+                await asyncio.sleep(0)
             if self._ending:
                 self._over()
         except Disconnected as error:
@@ -401,6 +414,7 @@ class ASGIHandler:
         if self._phase == HEAD:
             events.append(self._head(-1 if more_body else len(body)))
         self._count(len(body), more_body)
+        self._in_turn += len(body) + _EACH
         if body and self._has_content:
             events.append(Data(body))
         self._hand_over(events, more_body)
