@@ -440,10 +440,11 @@ class ClientHTTP1Connection(Connection):
         """The next piece of content of the response in progress; b"" at its end."""
         try:
             while True:
-                if exchange.timeouts.body_rate is None:
-                    octets = await self._stream.read(_READ, exchange.timeouts.read)
+                rate = exchange.timeouts.body_rate
+                if rate:
+                    octets = await self._read_at_rate(exchange, rate)
                 else:
-                    octets = await self._read_at_rate(exchange, exchange.timeouts.body_rate)
+                    octets = await self._stream.read(_READ, exchange.timeouts.read)
                 self._engine.receive_data(octets)
                 block = self._pull(exchange)
                 if block or exchange is not self._exchange:

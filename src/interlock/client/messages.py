@@ -6,6 +6,8 @@ Nothing here knows a network or a protocol's octets.
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any, Final
 
+from mypy_extensions import mypyc_attr
+
 from interlock.client.timeouts import ClientTimeouts
 from interlock.http.events import InformationalResponse
 from interlock.http.fields import Headers, RawFields
@@ -83,7 +85,7 @@ class Request:
         #: The value of Priority (RFC 9218 §5), also as PRIORITY_UPDATE where that is of use.
         self.priority = priority
         #: With Expect: 100-continue, how many seconds the content waits for an answer (RFC 9110 §10.1.1); None: no such field.
-        self.expect_continue = expect_continue
+        self.expect_continue = None if expect_continue is None else float(expect_continue)
         #: The name for TLS, where it is not ``host``.
         self.server_hostname = server_hostname
         self.on_informational = on_informational
@@ -92,6 +94,7 @@ class Request:
         self.hold = hold
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Exchange:
     """What a connection keeps of a request in progress: where the content of the response comes from."""
 
@@ -151,6 +154,7 @@ class Response:
         self.stream_id = stream_id
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Connection:
     """What a pool knows of a connection: HTTP/1.1 and HTTP/2 have one class each."""
 

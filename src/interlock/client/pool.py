@@ -137,7 +137,7 @@ class Pool:
         self._most: Final = max_connections
         self._most_per_host: Final = max_connections_per_host
         self._most_idle: Final = max_keepalive_connections
-        self._expiry: Final = keepalive_expiry
+        self._expiry: Final = None if keepalive_expiry is None else float(keepalive_expiry)
         self._most_waiting: Final = max_waiting
         self._closed = False
         self._origins: Final[dict[Key, Origin]] = {}

@@ -19,5 +19,13 @@ class ClientTimeouts:
     pool: float | None = 5.0
     #: Content may be as slow as it likes for this long ...
     body_grace: float | None = 10.0
-    #: ... and then has to have come at this many octets a second on the average; None: it may be as slow as it likes.
-    body_rate: float | None = None
+    #: ... and then has to have come at this many octets a second on the average; None or 0: it may be as slow as it likes.
+    body_rate: float | None = 100.0
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if value is not None:
+                if value < 0:
+                    raise ValueError(f"timeout {name} must not be negative: {value}")
+                object.__setattr__(self, name, float(value))  # compiled code tells an int from a float
