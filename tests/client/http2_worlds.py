@@ -53,7 +53,7 @@ class World:
                 await asyncio.sleep(0)
 
     async def pass_time(self, seconds: float) -> None:
-        await self.network.sleep(seconds)
+        await self.network.event().wait(seconds)
 
     async def start(self, call: Call) -> "Started":
         """Have a task begin, and let it get as far as it can."""

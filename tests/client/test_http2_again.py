@@ -102,7 +102,7 @@ def test_content_that_is_not_asked_for_in_time(content: Any) -> None:
 def test_content_that_is_not_wanted(status: str) -> None:
     def script(server: Server) -> None:
         server.later(1, raw.headers(1, raw.block([(":status", status)]), end=False))
-        server.later(2, raw.data(1, b"no", end=True))
+        server.later(5.5, raw.data(1, b"no", end=True))
 
     server = scripted(script)
     assert run(ask(server.connection, b"POST", content=[b"abc"], expect_continue=4.0)) == (int(status), b"no")
