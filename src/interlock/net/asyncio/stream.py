@@ -304,17 +304,11 @@ class AsyncioStream(Stream):
         if self._lost or self._transport is None:
             return
         try:
-            if self._tls and not self._transport.is_closing():
-                self._transport.set_write_buffer_limits(1, 0)
-                while self._write_paused and not self._lost and await self._gets_on():
-                    pass
-            # With TLS that has sent our end; the peer's is not waited for, as transports would, but for what has not
-            # gone out of a transport between.
+            # A transport that is closed goes on to send what it has, and to take what the one above it still has.  So
+            # closing those below TLS, too, only keeps it from waiting for the peer's end, as it would.
             for transport in [self._transport, *self._lower]:
                 if not transport.is_closing():  # to close it again would make a transport of TLS forget its protocol
                     transport.close()
-                if transport is not self._transport and transport.get_write_buffer_size():
-                    break
             while not self._lost and await self._gets_on():
                 pass
         finally:
