@@ -12,7 +12,7 @@ from interlock.http.limits import Limits
 
 TIMEOUTS = ClientTimeouts(read=5.0, write=7.0)
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-NEVER = ClientTimeouts(connect=None, read=None, write=None, pool=None)
+NEVER = ClientTimeouts(connect=None, read=None, write=None, pool=None, body_rate=None)
 
 Program = Callable[[ClientHTTP1Connection], Awaitable[Any]]
 

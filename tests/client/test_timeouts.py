@@ -9,9 +9,9 @@ from interlock.client.timeouts import ClientTimeouts
 
 def test_they_are_seconds_or_none() -> None:
     timeouts = ClientTimeouts(connect=1, read=None, body_rate=0)
-    assert (timeouts.connect, timeouts.read, timeouts.write, timeouts.body_rate) == (1.0, None, 5.0, 0.0)
+    assert (timeouts.connect, timeouts.read, timeouts.write, timeouts.body_rate) == (1.0, None, 5.0, None)
     assert type(timeouts.connect) is float
-    assert timeouts == ClientTimeouts(connect=1.0, read=None, body_rate=0.0)
+    assert timeouts == ClientTimeouts(connect=1.0, read=None, body_rate=None)
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(ClientTimeouts)])

@@ -23,6 +23,8 @@ class ClientTimeouts:
     body_rate: float | None = 100.0
 
     def __post_init__(self) -> None:
+        if self.body_rate == 0:
+            object.__setattr__(self, "body_rate", None)
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
             if value is not None:
