@@ -113,6 +113,8 @@ def test_a_smuggling_attempt_by_way_of_a_proxy() -> None:
     assert "resets this stream with PROTOCOL_ERROR" in problem.consequence
     assert moved(problem)[:2] == ["stream 1: IDLE -> OPEN", "stream 1 remote: IDLE -> BODY"]
     assert isinstance(end, Step)  # and the connection goes on
+    assert problem.unit.startswith("HEADERS on stream 1, END_HEADERS, ")
+    assert f"    in {problem.unit}, from octet {len(START)}" in lines_of_problem(problem, secrets=False)
 
 
 def test_a_length_that_content_belies() -> None:

@@ -131,6 +131,7 @@ def test_a_stream_that_ends_within_a_frame() -> None:
     (problem,) = problems(explain(server=octets[:-1], protocol="websocket"))
     assert problem.rule.kind == "incomplete"
     assert problem.at == len(octets) - 1
+    assert problem.unit == "a text frame, 5 octets of payload"
 
 
 def test_the_other_direction_goes_on_behind_an_error() -> None:

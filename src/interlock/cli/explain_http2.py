@@ -325,8 +325,23 @@ class Http2:
             binary=True,
             moves=_moved(observed),
             stream=fault.stream,
+            unit=_unit(octets),
             unread=side.drop() if side.failed else 0,
         )
+
+
+def _unit(octets: bytes) -> str:
+    """A frame in words; "" where these octets are the preface, or not even the head of a frame."""
+    if len(octets) < frames.HEAD_OCTETS:
+        return ""
+    kind, flags = octets[3], octets[4]
+    stream = frames.number(octets[5:9]) & frames.LARGEST
+    words = [
+        _TYPES.get(kind, f"a frame of type 0x{kind:x}") + (f" on stream {stream}" if stream else ""),
+        *(name for bit, name, kinds in _FLAGS if flags & bit and kind in kinds),
+        f"{int.from_bytes(octets[:3], 'big')} octets of payload",
+    ]
+    return ", ".join(words)
 
 
 def _unknown_settings(octets: bytes) -> Iterator[tuple[int, int]]:

@@ -61,6 +61,7 @@ def _object(item: Step | Problem, *, secrets: bool) -> dict[str, Any]:
             "message": escaped(item.message),
             "octet": item.at,
             "begin": item.begin,
+            "unit": item.unit or None,
             "culprit": list(item.culprit) if item.culprit is not None else None,
             "shown": {
                 "octet": item.octets_at,

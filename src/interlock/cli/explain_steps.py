@@ -73,7 +73,7 @@ class Problem:
     ``at``: the octet at which it is noticed, counted from 0, or how many octets there are where they end too early.
     ``begin``: where the line or the frame begins that it stands in.  ``octets``: what is around it, from ``octets_at`` on;
     ``binary``: they are no text.  ``evidence``: the lines that say together what is wrong, each with its place.
-    ``culprit``: the place of what is wrong, from where to where, if it can be told apart.
+    ``unit``: the frame that it stands in, in words.  ``culprit``: the place of what is wrong, from where to where, if it can be told apart.
     ``consequence``: what the other end does.  ``unread``: octets behind it that were there, and are not read.
     """
 
@@ -89,6 +89,7 @@ class Problem:
     binary: bool = False
     evidence: list[tuple[int, bytes]] = field(default_factory=list)
     culprit: tuple[int, int] | None = None
+    unit: str = ""
     moves: list[Moved] = field(default_factory=list)
     stream: int = 0
     unread: int = 0

@@ -113,8 +113,10 @@ def lines_of_problem(problem: Problem, *, secrets: bool) -> list[str]:
     stream = f" ({problem.stream})" if problem.stream else ""
     lines = [
         _head(problem.sender, f"at {problem.at}", what + stream, escaped(problem.message), problem.connection),
-        *_pointed(problem, secrets=secrets),
     ]
+    if problem.unit:
+        lines.append(f"{_INDENT}in {problem.unit}, from octet {problem.begin}")
+    lines += _pointed(problem, secrets=secrets)
     if problem.rule.text:
         lines += _wrapped(f"rule: {problem.rule.text}")
     lines.append(f"{_INDENT}see:  {', '.join(problem.rule.sections)}")

@@ -222,6 +222,15 @@ class WebSocket:
             octets,
             place,
             binary=True,
+            unit=_unit(end),
             stream=self._stream,
             unread=side.drop(),
         )
+
+
+def _unit(end: _Frames) -> str:
+    """The frame in progress in words, as far as its head is known; "" before that."""
+    if not end.head or end.left < 0:
+        return ""
+    size, length = read_frame_head(bytes(end.head), 0, end.client)
+    return f"a {_NAMES[end.head[0] & 0x0F]} frame, {length} octets of payload" if size > 0 else ""
