@@ -49,7 +49,8 @@ GOOD = {
     "in-octets-chunked": octets(chunked(b"5", b"hello", b"3;a=b", b"abc", b"0", b"X-T: 1", b"")),
     "large": [with_length(LARGE)],
     "large-chunked": [chunked(b"%x" % len(LARGE), LARGE, b"0", b"")],
-    "many-chunks": [chunked(*[b"1", b"x"] * 2000, b"0", b"")],
+    "many-chunks": [chunked(*[b"1", b"x"] * 20_000, b"0", b"")],
+    "many-chunks-extended": [chunked(*[b"1;a=b", b"x"] * 1000, b"0", b"")],
     "chunked": [chunked(b"5", b"hello", b"6", b" world", b"0", b"")],
     "chunked-empty": [chunked(b"0", b"")],
     "chunked-case": [headed(b"transfer-encoding: CHUNKED", content=b"5\r\nhello\r\n0\r\n\r\n")],
@@ -82,7 +83,9 @@ GOOD = {
     "much-blank": [with_length(b"", b"X-A: \t b c \t ")],
     "repeated": [with_length(b"", b"Set-Cookie: a=1", b"set-cookie: b=2", b"Vary: a", b"VARY: b")],
     "odd-names": [with_length(b"", b"x_y: 1", b"!#$%&'*+-.^_`|~09: 2", b"X-CaSe: 3")],
-    "long-value": [with_length(b"", b"X-Long: " + b"x" * 20000)],
+    "long-value": [with_length(b"", b"X-Long: " + b"x" * 20_000)],
+    "longer-value": [with_length(b"", b"X-Long: " + b"x" * 90_000)],
+    "many-fields": [with_length(b"", *[b"X-A: b"] * 900)],
     "gzip": [coded(b"gzip", gzip.compress(TEXT))],
     "gzip-chunked": [
         chunked(b"%x" % len(gzip.compress(TEXT)), gzip.compress(TEXT), b"0", b"", fields=[b"Content-Encoding: gzip"])

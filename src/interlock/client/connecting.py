@@ -17,13 +17,17 @@ from interlock.http.limits import Limits
 from interlock.net.errors import ConnectError, ConnectTimeout
 from interlock.net.stream import Network, SocketOption, Stream
 
-__all__ = ["Connector", "Key"]
+__all__ = ["RESPONSE_LIMITS", "Connector", "Key"]
 
 #: What requests have in common that can share connections: scheme, host, port, and the name for TLS.
 Key = tuple[bytes, str, int, str | None]
 
 #: Seconds before another attempt to connect: the first is made at once, the second after this, then twice as long.
 _BACKOFF: Final = 0.5
+
+#: What a server may make us hold unless something else is said.  Its heads are larger than requests' are, and who sends each
+#: word as it comes has small chunks: an overhead that is much from a client is honest from a server.
+RESPONSE_LIMITS: Final = Limits(head=131072, fields=1000, chunk_overhead=1048576)
 
 _PLAIN: Final = (b"http", b"ws")
 _SECURE: Final = (b"https", b"wss")
@@ -74,7 +78,7 @@ class Connector:
         self._local_address: Final = local_address
         self._socket_options: Final = tuple(socket_options)
         self._retries: Final = retries
-        self._limits: Final = Limits() if limits is None else limits
+        self._limits: Final = RESPONSE_LIMITS if limits is None else limits
         self._leniency: Final = leniency
 
     def key(self, request: Request) -> Key:
