@@ -13,7 +13,7 @@ __all__ = ["main"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="interlock")
 def main() -> None:
-    """HTTP as interlocking state machines: a server for WSGI and ASGI, a client for WebSocket, and the machines behind them."""
+    """HTTP as interlocking state machines: a server for WSGI and ASGI, a client for WebSocket, what octets do explained, and the machines behind it all."""
 
 
 main.add_command(serve)
