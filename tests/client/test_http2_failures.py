@@ -95,10 +95,11 @@ def slowly(*pieces: bytes, every: float) -> Callable[[Server], None]:
 def test_slow_content() -> None:
     pieces = [raw.data(1, b"abc")] * 10
     server = scripted(slowly(*pieces, raw.data(1, b"!", end=True), every=4.9))
-    assert run(ask(server.connection)) == (200, b"abc" * 10 + b"!")
+    patient = ClientTimeouts(body_rate=None)
+    assert run(ask(server.connection, timeouts=patient)) == (200, b"abc" * 10 + b"!")
     server = scripted(slowly(*pieces, every=5.1))
     with pytest.raises(ReadTimeout):
-        run(ask(server.connection))
+        run(ask(server.connection, timeouts=patient))
     assert server.told()[1] == "RST_STREAM 1 CANCEL"
 
 
@@ -106,7 +107,7 @@ def test_a_slow_frame() -> None:
     """As long as some of it comes, something comes."""
     frame = raw.data(1, bytes(100), end=True)
     server = scripted(slowly(*raw.cut(frame, 20), every=4.0))
-    assert run(ask(server.connection)) == (200, bytes(100))
+    assert run(ask(server.connection, timeouts=ClientTimeouts(body_rate=None))) == (200, bytes(100))
 
 
 def test_content_that_is_slower_than_it_may_be() -> None:

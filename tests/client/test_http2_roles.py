@@ -19,6 +19,9 @@ from interlock.client.timeouts import ClientTimeouts
 from interlock.http.errors import RemoteProtocolError
 from interlock.net.errors import ReadError, ReadTimeout, WriteError, WriteTimeout
 
+#: For content that takes its time.
+PATIENT = ClientTimeouts(body_rate=None)
+
 
 @pytest.fixture(params=("asyncio", "trio"))
 def world(request: pytest.FixtureRequest) -> World:
@@ -90,7 +93,9 @@ def test_each_has_a_time_of_its_own(world: World) -> None:
     async def program(server: Server) -> None:
         began = server.network.now()
         asks = [
-            await world.start(lambda seconds=seconds: ask(server.connection, timeouts=ClientTimeouts(read=seconds, body_rate=None)))
+            await world.start(
+                lambda seconds=seconds: ask(server.connection, timeouts=ClientTimeouts(read=seconds, body_rate=None))
+            )
             for seconds in (3.0, 1.0, 2.0, 5.0)
         ]
         for _ in range(10):
@@ -114,27 +119,32 @@ def test_a_server_that_sends_one_after_the_other(world: World) -> None:  # RFC 9
             server.respond(stream, end=False)
         for stream in range(1, 21, 2):
             for _ in range(6):
-                server.send(raw.data(stream, b"x"))
-                await world.pass_time(0.5)
+                server.send(raw.data(stream, bytes(5000)))
+                await world.pass_time(2.5)
             server.send(raw.data(stream, end=True))
         for one in asks:
-            assert await one.wait() == (200, b"xxxxxx")
+            assert await one.wait() == (200, bytes(30000))
 
     play(world, program)
 
 
-def test_a_stream_for_which_nothing_comes_among_others(world: World) -> None:
+@pytest.mark.parametrize("timeouts", [ClientTimeouts(), ClientTimeouts(read=None)])
+def test_streams_that_get_next_to_nothing(world: World, timeouts: ClientTimeouts) -> None:
+    """The one is no excuse for the other."""
+
     async def program(server: Server) -> None:
-        first, second = [await world.start(lambda: ask(server.connection)) for _ in range(2)]
+        asks = [await world.start(lambda: ask(server.connection, timeouts=timeouts)) for _ in range(2)]
+        began = server.network.now()
         server.respond(1, end=False)
         server.respond(3, end=False)
-        for _ in range(10):
-            server.send(raw.data(3, b"x"))
-            await world.pass_time(2.0)
-        with pytest.raises(ReadTimeout):
-            await first.wait()
-        server.send(raw.data(3, end=True))
-        assert await second.wait() == (200, b"x" * 10)
+        for _ in range(30):
+            for stream in (1, 3) if timeouts.read is None else (3,):
+                server.send(raw.data(stream, b"x"))
+            await world.pass_time(0.5)
+        for one in asks:
+            with pytest.raises(ReadTimeout):
+                await one.wait()
+        assert server.network.now() - began == pytest.approx(15.0)
 
     play(world, program)
 

@@ -187,11 +187,11 @@ class HTTP2Exchange(Exchange):
             if left < _INSTANT:
                 raise WriteTimeout(f"the server has opened no window for {timeouts.write} seconds")
             return left
-        left = None
+        silence: float | None = None
         if timeouts.read is not None:
             since = self.inbox.last + link.busy - self.inbox.busy
-            left = since + timeouts.read - now
-            if left < _INSTANT:
+            silence = since + timeouts.read - now
+            if silence < _INSTANT:
                 with link.mutex:
                     link.doubt(self.inbox.last)
                 link.tell_change()
@@ -200,8 +200,8 @@ class HTTP2Exchange(Exchange):
             rated = timeouts.body_grace + self.inbox.octets / timeouts.body_rate - self._waited
             if rated < _INSTANT:
                 raise ReadTimeout(f"the server has sent less than {timeouts.body_rate} octets a second")
-            left = rated if left is None else min(left, rated)
-        return left
+            return rated if silence is None else min(silence, rated)
+        return silence
 
     async def _wait(self, seconds: float | None, reading: bool = True) -> None:
         await self._link.wait(self.inbox, seconds, reading)
@@ -304,8 +304,9 @@ class HTTP2Exchange(Exchange):
         inbox = self.inbox
         network = self._link.network
         self._rated = True
+        link = self._link
         began = network.now()
-        inbox.restart(began, self._link.busy)
+        inbox.restart(began, link.busy)
         while not inbox.blocks:
             if inbox.ended:
                 return False
@@ -314,10 +315,11 @@ class HTTP2Exchange(Exchange):
             if self._closed:
                 raise ReadError("the response was closed here")
             sending = self._upload
+            others = link.busy - inbox.own
             await self._get_on()
             now = network.now()
             if not sending:
-                self._waited += now - began
+                self._waited += now - began - (link.busy - inbox.own - others)
             began = now
         return True
 

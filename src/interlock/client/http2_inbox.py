@@ -27,6 +27,7 @@ class Inbox:
         "lost",
         "may_go_on",
         "octets",
+        "own",
         "refused",
         "sending",
         "stream_id",
@@ -58,9 +59,11 @@ class Inbox:
         self.refused = False
         #: Whether it is also of interest that what was queued to be sent has gone.
         self.sending = False
-        #: When something came for it, or somebody began to wait for that; and how long the connection had been busy then.
+        #: When something came for it, or somebody began to wait for that; how long the connection had been busy then, and
+        #: how long it has been so with content of this stream.
         self.last = now
         self.busy = 0.0
+        self.own = 0.0
         #: Whether something has happened since somebody looked; and what wakes who waits for that.
         self.changed = False
         self.event: Event | None = None

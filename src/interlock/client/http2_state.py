@@ -32,8 +32,8 @@ from interlock.net.stream import Network, Stream
 
 __all__ = ["HTTP2State"]
 
-#: Content that comes in intervals of less than so many seconds keeps the connection busy.
-_BUSY: Final = 1.0
+#: Octets a second that keep the connection busy, if content is among them.
+_BUSY: Final = 1000.0
 #: Informational responses to one request (RFC 9110 §15.2).
 _MOST_INFORMATIONAL: Final = 64
 
@@ -102,7 +102,7 @@ class HTTP2State(AnyConnection):
         self._reader: Inbox | None = None
         self._waiting: Final[dict[Inbox, None]] = {}
         self._received_at = now
-        #: Seconds in which content has come without a pause, of whichever stream: a server may send one after the other.
+        #: Seconds in which the connection was busy with content, of whichever stream: a server may send one after the other.
         self.busy = 0.0
         self._content_at = now
         self._goaway: GoAway | None = None
@@ -120,6 +120,7 @@ class HTTP2State(AnyConnection):
             self._changed = True
         engine.receive_data(octets)
         inboxes = self.inboxes
+        fed: dict[Inbox, None] = {}
         try:
             while True:
                 event = engine.next_event()
@@ -127,13 +128,11 @@ class HTTP2State(AnyConnection):
                     break
                 kind = type(event)
                 if kind is Data:
-                    if self._content_at != now:
-                        self._keep_busy(now)
                     inbox = inboxes.get(event.stream_id)
                     if inbox is not None:
                         inbox.blocks.append(event.data)
                         inbox.octets += len(event.data)
-                        inbox.restart(now, self.busy)
+                        fed[inbox] = None
                         inbox.notify()
                 elif kind is Response or kind is EndOfMessage or kind is InformationalResponse:
                     inbox = inboxes.get(event.stream_id)
@@ -147,16 +146,21 @@ class HTTP2State(AnyConnection):
             self._fail(error)
         stream_id = engine.data_frame_stream
         if stream_id:  # a frame of content comes slowly, but it comes
-            self._keep_busy(now)
             inbox = inboxes.get(stream_id)
             if inbox is not None:
-                inbox.restart(now, self.busy)
+                fed[inbox] = None
+        if fed:
+            self._feed(fed, len(octets), now)
         self._end_if_done()
 
-    def _keep_busy(self, now: float) -> None:
-        if now - self._content_at < _BUSY:
-            self.busy += now - self._content_at
+    def _feed(self, fed: dict[Inbox, None], octets: int, now: float) -> None:
+        """Content has come for these streams."""
+        busy = min(now - self._content_at, octets / _BUSY)
         self._content_at = now
+        self.busy += busy
+        for inbox in fed:
+            inbox.own += busy
+            inbox.restart(now, self.busy)
 
     def _message(self, inbox: Inbox, event: Event) -> None:
         if isinstance(event, Response):
