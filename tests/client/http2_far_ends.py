@@ -1,8 +1,10 @@
 """Servers of HTTP/2 on real sockets, each connection in a thread, so that they are the same for clients over all networks."""
 
 import contextlib
+import functools
 import random
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from collections.abc import Callable, Iterator
 import h2.config
 import h2.connection
 import h2.events
+import trustme
 
 from interlock.h2 import (
     NEED_DATA,
@@ -27,8 +30,20 @@ from interlock.h2 import (
 Handler = Callable[[socket.socket], object]
 
 
+@functools.cache
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's, that agrees on HTTP/2, and a client's."""
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server)
+    server.set_alpn_protocols(["h2"])
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    return server, client
+
+
 @contextlib.contextmanager
-def far_ends(handler: Handler) -> Iterator[int]:
+def far_ends(handler: Handler, *, tls: bool = False) -> Iterator[int]:
     """A server whose connections ``handler`` gets, each in a thread.  Yields its port; what a handler raises comes out."""
     listener = socket.create_server(("127.0.0.1", 0))
     raised: list[BaseException] = []
@@ -37,9 +52,9 @@ def far_ends(handler: Handler) -> Iterator[int]:
 
     def handle(sock: socket.socket) -> None:
         try:
-            with sock:
-                handler(sock)
-        except (ConnectionResetError, BrokenPipeError):
+            with contexts()[0].wrap_socket(sock, server_side=True) if tls else sock as stream:
+                handler(stream)
+        except (ConnectionResetError, BrokenPipeError, ssl.SSLError):
             pass
         except BaseException as error:
             raised.append(error)

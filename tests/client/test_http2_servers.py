@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.client.http2_far_ends import Gathering, Random, far_ends, library
+from tests.client.http2_far_ends import Gathering, Random, contexts, far_ends, library
 from tests.client.http2_server import content_of
 from tests.net.networks import World
 
@@ -87,6 +87,33 @@ def test_a_hundred_streams(name: str) -> None:
         await connection.aclose()
 
     with far_ends(Gathering(100)) as port:
+        world.run(functools.partial(program, port))
+
+
+@pytest.mark.parametrize("name", ["asyncio", "uvloop", "trio", "blocking"])
+def test_over_tls(name: str) -> None:
+    """HTTP/2 is what the two agree on; much comes, and more than fits into one record goes."""
+    world = World(name)
+    context = contexts()[1]
+
+    async def program(port: int) -> None:
+        pool = Pool(world.network, ssl_context=context)
+
+        async def use(size: int) -> None:
+            for _ in range(5):
+                asked = Request(b"GET", b"https", "localhost", port, b"/%d" % size, timeouts=TIMEOUTS)
+                response = await pool.send(asked)
+                assert response.http_version == b"2"
+                assert len(await content_of(response)) == size
+                asked = Request(b"PUT", b"https", "localhost", port, b"/0", content=bytes(size), timeouts=TIMEOUTS)
+                assert len(await content_of(await pool.send(asked))) == size
+
+        await use(3)
+        await world.together(*[functools.partial(use, size) for size in (1, 10, 1000, 100000, 300000)])
+        assert len(pool.connections()) == 1
+        await pool.aclose()
+
+    with far_ends(library, tls=True) as port:
         world.run(functools.partial(program, port))
 
 
