@@ -36,7 +36,7 @@ from interlock.client import (
 from interlock.client.responses import AsyncResponse
 
 #: Content has to come at 100 octets a second, after 10 seconds.
-AT_RATE = ClientTimeouts(body_rate=100.0)
+AT_RATE = ClientTimeouts()
 
 BEGIN = settings() + settings_ack()
 OK = block([(":status", "200")])

@@ -42,7 +42,7 @@ from interlock.client.responses import AsyncResponse
 
 LOOPS = ("asyncio", "trio")
 #: Content has to come at 100 octets a second, after 10 seconds.
-AT_RATE = ClientTimeouts(body_rate=100.0)
+AT_RATE = ClientTimeouts()
 
 
 def get(timeouts: ClientTimeouts, content: bytes | None = None, scheme: bytes = b"http") -> Request:
@@ -142,7 +142,7 @@ def test_other_content_that_comes_slowly(loop: str, octets: bytes) -> None:
     assert_bad(loop, server, ReadTimeout, "at less than 100.0 octets a second", 10.5)
 
 
-def test_content_may_be_slow_where_no_rate_was_asked_for(loop: str) -> None:
+def test_content_may_be_slow_where_no_rate_is_asked_for(loop: str) -> None:
     """As with httpx: what counts is the time between two pieces."""
 
     async def server(far: Far) -> None:
@@ -153,7 +153,7 @@ def test_content_may_be_slow_where_no_rate_was_asked_for(loop: str) -> None:
     async def test(network: VirtualNetwork) -> None:
         pool = Pool(network, http2=False)
         begin = network.now()
-        assert await read(pool, get(ClientTimeouts())) == b"x" * 60
+        assert await read(pool, get(ClientTimeouts(body_rate=None))) == b"x" * 60
         assert network.now() - begin >= 59
         await pool.aclose()
 
@@ -277,13 +277,13 @@ def test_a_server_that_says_nothing(loop: str) -> None:
         (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", "informational responses"),
         (b"HTTP/1.1 200 ", b"x" * 1000, "start line too long"),
         (b"HTTP/1.1 200", b"0" * 1000, "start line too long"),
-        (HEAD, b"X: y\r\n", "more than 100 fields"),
+        (HEAD, b"X: y\r\n", "more than 1000 fields"),
         (HEAD, b"X: " + b"y" * 1000 + b"\r\n", "field section too long"),
         (HEAD + b"X: ", b"y" * 1000, "field section too long"),
         (CHUNKED + b"5;", b"a" * 1000, "chunk line too long"),
         (CHUNKED, b"1;a=" + b"b" * 200 + b"\r\nx\r\n", "more framing than content"),
         (CHUNKED, b"1\r\nx\r\n", "more framing than content"),
-        (CHUNKED + b"0\r\n", b"X: y\r\n", "more than 100 fields"),
+        (CHUNKED + b"0\r\n", b"X: y\r\n", "more than 1000 fields"),
         (CHUNKED + b"0\r\nX: ", b"y" * 1000, "field section too long"),
         (b"", b"\r\n", "an empty line"),
         (b"", b"\x00" * 1000, "illegal octet 0x00"),
