@@ -1,4 +1,4 @@
-"""docs/explain.md: what it shows is what the command says, and its table has the keys that there are."""
+"""docs/explain.md and README.md: what they show is what the command says, and the table has the keys that there are."""
 
 import re
 from pathlib import Path
@@ -10,15 +10,18 @@ from tests.h1.vectors import octets_of
 
 from interlock.cli import main
 
-PAGE = (Path(__file__).parents[2] / "docs" / "explain.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(
     r"^```console\n\$ printf '([^']+)' \| interlock (explain[^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 )
-EXAMPLES = BLOCK.findall(PAGE)
+EXAMPLES = BLOCK.findall(PAGE) + BLOCK.findall(README)
 
 
 def test_all_examples_were_found() -> None:
-    assert len(EXAMPLES) == PAGE.count("```console") == 3
+    assert len(BLOCK.findall(PAGE)) == PAGE.count("```console") == 3
+    assert len(BLOCK.findall(README)) == README.count("| interlock explain\n") == 1
 
 
 @pytest.mark.parametrize(("octets", "command", "shown"), EXAMPLES)
