@@ -19,7 +19,7 @@ from interlock.http.errors import LocalProtocolError, RemoteProtocolError
 from interlock.http.events import ConnectionClosed, Data, EndOfMessage, Event, InformationalResponse, Request, Response
 from interlock.http.fields import CLOSE
 from interlock.http.limits import Limits
-from interlock.http.octets import TARGET, TCHAR, outside
+from interlock.http.octets import FIELD_VALUE, TARGET, TCHAR, outside, within
 from interlock.http.sentinels import (
     CLIENT,
     DONE,
@@ -28,6 +28,7 @@ from interlock.http.sentinels import (
     NEED_DATA,
     PAUSED,
     SEND_BODY,
+    SEND_RESPONSE,
     SERVER,
     SWITCHED_PROTOCOL,
     Sentinel,
@@ -54,6 +55,8 @@ _NOTHING_MORE: Final = "Got data when expecting EOF"
 _SHOWN: Final = 32
 #: Octets of content that are read at once.
 _PIECE: Final = 65536
+#: Octets of a line of a head that are read at once.
+_LINE: Final = 256
 #: Octets around an error that are shown, before it and behind it.
 _BEFORE: Final = 512
 _BEHIND: Final = 24
@@ -74,6 +77,11 @@ class Http1:
         self._recorded: Final = recorded
         self._observer: Final = Observer(limits)
         self._methods: Final = list(methods)
+        #: Octets that a head has at least, before it meets a limit.
+        self._room: Final = min(limits.request_line, limits.head)
+        #: Where the message of a side has begun, and whether what was read of it ends within a line, before its CR.
+        self._message_at: Final = dict.fromkeys(sides, 0)
+        self._within_line: Final = dict.fromkeys(sides, False)
         #: Whether the engine was told that a side has ended, and whether it has said so.
         self._end_given: Final = dict.fromkeys(sides, False)
         self._closed: Final = dict.fromkeys(sides, False)
@@ -127,14 +135,33 @@ class Http1:
             if event is PAUSED:
                 return
             if event is NEED_DATA:
-                octets = side.take(max(1, min(observer.content_ahead(role), _PIECE)))
+                octets = side.take(self._at_once(side, role))
                 if not octets:
                     return
+                self._within_line[side.sender] = octets[-1] not in b"\r\n"
                 observer.receive_data(role, octets)
                 continue
             assert isinstance(event, Event)
             self._closed[side.sender] = isinstance(event, ConnectionClosed)
+            self._within_line[side.sender] = False
+            if not isinstance(event, InformationalResponse):  # whose octets count in the limits of what follows
+                self._message_at[side.sender] = side.taken
             yield self._step(side, role, event, before)
+
+    def _at_once(self, side: Side, role: Sentinel) -> int:
+        """How many octets to read so that whatever is wrong is noticed at the last of them.
+
+        Content is never wrong.  Nor is the rest of a line of a head, up to its CR, if all its octets may stand there and
+        no limit is near; of other lines each octet has to be looked at.
+        """
+        state = self._observer.states[role]
+        if state is SEND_BODY:
+            return max(1, min(self._observer.content_ahead(role), _PIECE))
+        if self._within_line[side.sender] and (state is IDLE or state is SEND_RESPONSE):
+            rest = side.peek(_LINE).partition(b"\r")[0]
+            if side.taken - self._message_at[side.sender] + len(rest) < self._room and within(rest, FIELD_VALUE):
+                return max(1, len(rest))
+        return 1
 
     def _end(self, side: Side) -> Iterator[Step | Problem]:
         """The side has closed, if it has."""
