@@ -20,7 +20,7 @@ WRITERS = [writer(form, secrets=False) for form in FORMATS]
 def explain(client: bytes | None = None, server: bytes | None = None, **known: Any) -> list[Step | Problem]:
     """All that can be told of what each end has sent, as files have it; None: it is not there."""
     given = {end: octets for end, octets in (("client", client), ("server", server)) if octets is not None}
-    known.setdefault("limits", Limits())
+    known.setdefault("responses", known.setdefault("limits", Limits()))
     conversation = Conversation(tuple(given), Settings(**known))
     for end, octets in given.items():
         if octets:

@@ -93,14 +93,16 @@ def library(sock: socket.socket) -> None:
     sizes: dict[int, int] = {}
     sock.sendall(connection.data_to_send())
     while data := sock.recv(65536):
-        for event in connection.receive_data(data):
+        events = connection.receive_data(data)
+        over = {event.stream_id for event in events if isinstance(event, h2.events.StreamReset)}
+        for event in events:
             if isinstance(event, h2.events.RequestReceived):
                 sizes[event.stream_id] = int(dict(event.headers)[b":path"][1:] or 0)
                 contents[event.stream_id] = b""
             elif isinstance(event, h2.events.DataReceived):
                 contents[event.stream_id] += event.data
                 connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            elif isinstance(event, h2.events.StreamEnded):
+            elif isinstance(event, h2.events.StreamEnded) and event.stream_id not in over:
                 connection.send_headers(event.stream_id, [(":status", "200")])
                 answers[event.stream_id] = contents.pop(event.stream_id) or b"x" * sizes[event.stream_id]
             elif isinstance(event, h2.events.StreamReset):

@@ -253,6 +253,28 @@ def test_a_connection_that_has_answered_a_little() -> None:
     converse(script, program)
 
 
+def test_a_response_on_a_connection_that_takes_no_request_any_more() -> None:
+    """It may say why.  Whether the request was read nobody knows, so there is no other on this connection."""
+
+    async def script(wire: Wire) -> None:
+        await wire.take()
+        wire.send(HELLO)
+        await passing(1)
+        wire.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+        wire.reset()
+        await wire.gone()
+
+    async def program(connection: ClientHTTP1Connection) -> None:
+        assert await ask(connection) == b"hello"
+        await passing(2)
+        response = await connection.send(get())
+        assert response.status_code == 408
+        assert await content(response) == b""
+        assert connection.is_closed()
+
+    converse(script, program)
+
+
 # -- cancelling
 
 

@@ -262,6 +262,25 @@ def test_content_waits_for_the_word_to_go_on_for_some_time(answer: bool) -> None
     assert when == [1.0 if answer else 2.0]
 
 
+def test_other_informational_responses_do_not_hold_the_content_back() -> None:
+    when = []
+
+    async def script(wire: Wire) -> None:
+        await wire.take()
+        while not wire.received.endswith(b"hello"):
+            wire.send(b"HTTP/1.1 102 Processing\r\n\r\n")
+            await passing(1.5)
+        when.append(seconds())
+        wire.send(HELLO)
+        await wire.gone()
+
+    async def program(connection: ClientHTTP1Connection) -> None:
+        await connection.send(request(b"PUT", content=b"hello", expect_continue=2.0))
+
+    converse(script, program)
+    assert when == [3.0]
+
+
 def test_content_that_is_not_wanted_is_not_sent() -> None:
     async def script(wire: Wire) -> None:
         await wire.take()

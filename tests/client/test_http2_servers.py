@@ -70,6 +70,47 @@ def test_many_requests_at_once(name: str) -> None:
         world.run(functools.partial(program, port))
 
 
+@pytest.mark.parametrize("name", ["asyncio", "uvloop", "trio", "pair"])
+def test_many_that_give_up(name: str) -> None:
+    """Whenever they are cancelled, the connection goes on, and nothing of them is left."""
+    world = World(name)
+
+    async def program(port: int) -> None:
+        connection = HTTP2Connection(world.network, await world.connect(port))
+        chance = random.Random(name)
+        cancelled = []
+
+        async def exchange() -> None:
+            content = chance.randbytes(chance.choice([0, 10, 100000, 400000]))
+            given: Any = chance.choice([content, blocks_of(content)])
+            response = await connection.send(request(b"POST", port, b"/0", given))
+            try:
+                assert await content_of(response) == content
+            finally:
+                await response.exchange.aclose()
+
+        async def use() -> None:
+            for _ in range(15):
+                turns = chance.choice([0, 1, 2, 5, 20, 100, 1000])
+
+                async def once(turns: int = turns) -> None:
+                    for _ in range(turns):
+                        await world.turn()
+
+                cancelled.append(await world.cancelled(exchange, once))
+
+        await world.together(*[use] * 10)
+        assert any(cancelled)
+        assert not connection.is_closed()
+        assert connection.idle_since() is not None
+        assert connection.room() == 100
+        await exchange()
+        await connection.aclose()
+
+    with far_ends(library) as port:
+        world.run(functools.partial(program, port))
+
+
 @worlds
 def test_a_hundred_streams(name: str) -> None:
     """All are open before the first has its answer."""

@@ -333,6 +333,31 @@ def test_a_request_is_made_again_where_its_connection_had_ended() -> None:
     pooled(post, script)
 
 
+def test_a_request_that_is_made_again_has_not_lost_its_turn() -> None:
+    async def script(wire: Wire) -> None:
+        if not wire.number:
+            await wire.take()
+            wire.send(HELLO)
+            await wire.take()
+            await passing(1)
+            wire.end()
+            await wire.gone()
+        await serve(wire)
+
+    async def program(pool: Pool, network: WireNetwork) -> None:
+        done = []
+
+        async def one(number: int) -> None:
+            await fetch(pool, get(b"/1-%d" % number))
+            done.append(number)
+
+        await fetch(pool, get())
+        await asyncio.gather(one(0), one(1), one(2), one(3))
+        assert done == [1, 0, 2, 3]  # the next one got the place before it was known that the first one needs it again
+
+    pooled(program, script, max_connections=1)
+
+
 def test_connecting_fails() -> None:
     async def program(pool: Pool, network: WireNetwork) -> None:
         with pytest.raises(ConnectError):

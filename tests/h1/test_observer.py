@@ -23,7 +23,7 @@ def take(observer: Observer, sender: Sentinel, octets: bytes) -> list[str]:
 
 
 def test_what_each_end_sends_moves_the_same_machines() -> None:
-    observer = Observer(Limits())
+    observer = Observer(Limits(), Limits())
     assert take(observer, CLIENT, GET) == ["Request", "EndOfMessage", "NEED_DATA"]
     assert SYSTEM.describe(observer.joint).startswith("client=DONE server=SEND_RESPONSE")
     assert take(observer, SERVER, OK + b"ok") == ["Response", "Data", "EndOfMessage", "NEED_DATA"]
@@ -33,7 +33,7 @@ def test_what_each_end_sends_moves_the_same_machines() -> None:
 
 
 def test_a_second_request_waits_for_the_first_response() -> None:
-    observer = Observer(Limits())
+    observer = Observer(Limits(), Limits())
     assert take(observer, CLIENT, GET * 2)[-1] == "PAUSED"
     assert observer.unread(CLIENT) == len(GET)
     take(observer, SERVER, OK + b"ok")
@@ -42,13 +42,13 @@ def test_a_second_request_waits_for_the_first_response() -> None:
 
 
 def test_a_response_is_read_by_the_method_of_its_request() -> None:
-    observer = Observer(Limits())
+    observer = Observer(Limits(), Limits())
     take(observer, CLIENT, GET.replace(b"GET", b"HEAD"))
     assert take(observer, SERVER, OK) == ["Response", "EndOfMessage", "NEED_DATA"]
 
 
 def test_an_error_of_one_end_leaves_the_other() -> None:
-    observer = Observer(Limits())
+    observer = Observer(Limits(), Limits())
     take(observer, CLIENT, GET)
     observer.receive_data(CLIENT, b"\x00")
     take(observer, SERVER, OK + b"ok")
@@ -60,7 +60,7 @@ def test_an_error_of_one_end_leaves_the_other() -> None:
 
 
 def test_what_is_not_seen_can_be_supposed() -> None:
-    observer = Observer(Limits())
+    observer = Observer(Limits(), Limits())
     observer.suppose("client.Request", b"HEAD")
     observer.suppose("client.EndOfMessage")
     observer.receive_data(SERVER, OK)
@@ -71,7 +71,7 @@ def test_what_is_not_seen_can_be_supposed() -> None:
 
 
 def test_a_method_that_could_not_be_read_can_be_told() -> None:
-    observer = Observer(Limits())
+    observer = Observer(Limits(), Limits())
     observer.answers(b"HEAD")
     assert take(observer, SERVER, OK) == ["Response", "EndOfMessage", "NEED_DATA"]
 
@@ -88,14 +88,14 @@ def test_a_method_that_could_not_be_read_can_be_told() -> None:
     ],
 )
 def test_octets_that_can_be_nothing_but_content(octets: bytes, ahead: int) -> None:
-    observer = Observer(Limits())
+    observer = Observer(Limits(), Limits())
     if octets:
         take(observer, CLIENT, octets)
     assert observer.content_ahead(CLIENT) == ahead
 
 
 def test_content_until_the_end_is_ahead_without_end() -> None:
-    observer = Observer(Limits())
+    observer = Observer(Limits(), Limits())
     take(observer, CLIENT, GET)
     take(observer, SERVER, b"HTTP/1.1 200 OK\r\n\r\n")
     assert observer.content_ahead(SERVER) > 1 << 20

@@ -14,7 +14,7 @@ ANSWER = raw.headers(1, raw.block([(":status", "204")]), end=True)
 
 def begun(present: tuple[str, ...] = BOTH, *, limits: Limits | None = None) -> Observer:
     """A connection whose ends have said their SETTINGS, and acknowledged them, as far as they are seen."""
-    observer = Observer(limits or Limits(), present)
+    observer = Observer(limits or Limits(), Limits(), present)
     if "client" in present:
         observer.preface(raw.PREFACE)
     for frame in (raw.settings(), raw.settings_ack()):
@@ -42,7 +42,7 @@ def test_a_stream_from_its_request_to_its_response() -> None:
 
 
 def test_streams_that_end_make_room_for_others() -> None:
-    observer = Observer(Limits(), BOTH)
+    observer = Observer(Limits(), Limits(), BOTH)
     observer.preface(raw.PREFACE)
     observer.frame("client", raw.settings())
     observer.frame("server", raw.settings((raw.MAX_CONCURRENT_STREAMS, 1)))

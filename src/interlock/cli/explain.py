@@ -14,6 +14,7 @@ from interlock.cli.explain_output import FORMATS, Writer, writer
 from interlock.cli.explain_proxy import Place, Proxy
 from interlock.cli.explain_steps import Problem, Step
 from interlock.cli.options import seconds
+from interlock.client.connecting import RESPONSE_LIMITS
 from interlock.http.limits import Limits
 
 __all__ = ["explain"]
@@ -151,6 +152,7 @@ def explain(
     """
     settings = Settings(
         limits=_HUGE if no_limits else _RECORDED if listen is None else Limits(),
+        responses=_HUGE if no_limits else RESPONSE_LIMITS,
         protocol=protocol,
         methods=methods,
         deflate=deflate,

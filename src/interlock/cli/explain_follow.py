@@ -12,6 +12,7 @@ from interlock.cli.explain_http1 import Http1
 from interlock.cli.explain_http2 import Http2
 from interlock.cli.explain_steps import ENDS, Problem, Side, Step, other_end
 from interlock.cli.explain_websocket import COMPRESSED, WebSocket
+from interlock.client.connecting import RESPONSE_LIMITS
 from interlock.h2 import frames
 from interlock.http.limits import Limits
 from interlock.ws.deflate import Agreed
@@ -24,12 +25,15 @@ __all__ = ["Conversation", "Settings", "begins_as_http2"]
 class Settings:
     """What is known beforehand.
 
+    ``limits`` and ``responses``: of what the client sends, and of what the server sends.
+
     ``protocol``: "auto", "http1", "http2" or "websocket".  ``methods``: of requests that are not there.  ``deflate``: whether
     messages of a bare WebSocket may be compressed.  ``secrets``: whether they may be told.
     ``recorded``: whether what the ends have sent has no order between them.
     """
 
     limits: Limits
+    responses: Limits = RESPONSE_LIMITS
     protocol: str = "auto"
     methods: tuple[bytes, ...] = (b"GET",)
     deflate: bool = False
@@ -108,11 +112,18 @@ class Conversation:
             return None
         if protocol == "http2":
             return Http2(
-                self.sides, settings.limits, settings.methods, secrets=settings.secrets, recorded=settings.recorded
+                self.sides,
+                settings.limits,
+                settings.methods,
+                responses=settings.responses,
+                secrets=settings.secrets,
+                recorded=settings.recorded,
             )
         if protocol == "websocket":
             return WebSocket(self.sides, settings.limits, COMPRESSED if settings.deflate else None)
-        return Http1(self.sides, settings.limits, settings.methods, recorded=settings.recorded)
+        return Http1(
+            self.sides, settings.limits, settings.methods, responses=settings.responses, recorded=settings.recorded
+        )
 
     def _spoken(self) -> str:
         """The protocol of the first octets; "" while they are too few."""

@@ -66,19 +66,26 @@ class Http1:
     """One connection of HTTP/1.1.
 
     ``sides``: what each end has sent, as far as it is there: an end that is missing is supposed to have done its part.
+    ``limits`` and ``responses``: of what the client sends, and of what the server sends.
     ``methods``: of the requests that are supposed, the last one of all that follow.  ``recorded``: whether the sides have
     no order between them.
     """
 
     def __init__(
-        self, sides: dict[str, Side], limits: Limits, methods: tuple[bytes, ...], *, recorded: bool = True
+        self,
+        sides: dict[str, Side],
+        limits: Limits,
+        methods: tuple[bytes, ...],
+        *,
+        responses: Limits,
+        recorded: bool = True,
     ) -> None:
         self._sides: Final = sides
         self._recorded: Final = recorded
-        self._observer: Final = Observer(limits)
+        self._observer: Final = Observer(limits, responses)
         self._methods: Final = list(methods)
         #: Octets that a head has at least, before it meets a limit.
-        self._room: Final = min(limits.request_line, limits.head)
+        self._room: Final = min(limits.request_line, limits.head, responses.request_line, responses.head)
         #: Where the message of a side has begun, and whether what was read of it ends within a line, before its CR.
         self._message_at: Final = dict.fromkeys(sides, 0)
         self._within_line: Final = dict.fromkeys(sides, False)

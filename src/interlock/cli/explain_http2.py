@@ -83,6 +83,7 @@ class _Tunnel:
 class Http2:
     """One connection of HTTP/2.
 
+    ``limits`` and ``responses``: of what the client sends, and of what the server sends.
     ``sides``: what each end has sent, as far as it is there.  ``methods``: of requests that are not there.  ``secrets``:
     whether the octets of field blocks may be shown.  ``recorded``: whether the sides have no order between them.
     """
@@ -93,6 +94,7 @@ class Http2:
         limits: Limits,
         methods: tuple[bytes, ...],
         *,
+        responses: Limits,
         secrets: bool,
         recorded: bool = True,
     ) -> None:
@@ -101,7 +103,7 @@ class Http2:
         self._methods: Final = methods
         self._secrets: Final = secrets
         self._recorded: Final = recorded
-        self._observer: Final = Observer(limits, tuple(sides))
+        self._observer: Final = Observer(limits, responses, tuple(sides))
         self._preface_due = "client" in sides
         self._ended: Final[set[str]] = set()
         #: Requests for a WebSocket, by their streams.

@@ -505,7 +505,7 @@ class ClientHTTP1Connection(Connection):
         exchange.complete(trailers)
         self._exchange = None
         done = engine.our_state is DONE and engine.their_state is DONE
-        if not done or engine.has_trailing_data or engine.received_eof:
+        if not done or engine.has_trailing_data:
             self.abort()
             return
         engine.start_next_cycle()

@@ -68,7 +68,7 @@ class HTTP2Connection(HTTP2Link):
             await self.flush(request.timeouts.write, exchange.inbox)
             return await exchange.head()
         except BaseException:
-            await self._give_up(exchange)
+            await exchange.give_up()
             raise
 
     async def _send_traced(self, trace: Trace, request: Request, head: Head) -> Response:
@@ -84,7 +84,7 @@ class HTTP2Connection(HTTP2Link):
             await traced(trace, "http2.send_request_body", info, exchange.send_content())
             return await traced(trace, "http2.receive_response_headers", info, exchange.head(), _describe_head)
         except BaseException:
-            await traced(trace, "http2.response_closed", info, self._give_up(exchange))
+            await traced(trace, "http2.response_closed", info, exchange.give_up())
             raise
 
     async def _open(self, request: Request, head: Head) -> HTTP2Exchange:
@@ -104,13 +104,9 @@ class HTTP2Connection(HTTP2Link):
             except Exception as raised:  # noqa: BLE001  the caller's own, from trailers
                 error = raised
         if error is not None:
-            await self._give_up(exchange)
+            await exchange.give_up()
             raise error
         return exchange
-
-    async def _give_up(self, exchange: HTTP2Exchange) -> None:
-        exchange.drop(errors.CANCEL)
-        await self.flush(exchange.inbox.write_timeout)
 
     async def _wait_for_offer(self, request: Request) -> None:
         """Wait until the server has said whether it takes an extended CONNECT (RFC 8441 §3)."""

@@ -4,6 +4,7 @@ Content is sent while the response is read: whoever waits for the one also gets 
 go is the link's, what the head of a request is, ``http2_fields.py``'s.
 """
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
@@ -358,8 +359,22 @@ class HTTP2Exchange(Exchange):
     async def _break_off(self, code: int) -> None:
         self.drop(code)
         link = self._link
-        if link.engine.has_output or link.closing:
-            await link.flush(self.inbox.write_timeout)
+        try:
+            if link.engine.has_output or link.closing:
+                await link.flush(self.inbox.write_timeout)
+        finally:
+            await self._close_source()
+
+    async def give_up(self) -> None:
+        """There will be no response for anybody."""
+        await self._break_off(errors.CANCEL)
+
+    async def _close_source(self) -> None:
+        """No more blocks are wanted: what makes them may have something to tidy up, and on trio nobody else has it do so."""
+        source: Any = self._aiterator
+        if source is not None and hasattr(source, "aclose"):
+            with contextlib.suppress(RuntimeError):  # another task is within it
+                await source.aclose()
 
     def drop(self, code: int) -> None:
         """End the stream, if it is not over.  What is queued by that is still to be written.

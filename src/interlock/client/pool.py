@@ -173,10 +173,12 @@ class Pool:
                 if origin is None:
                     origin = Origin(key, None if self._connector.may_multiplex(key) else False)
                     self._origins[key] = origin
+                if not number:
+                    self._number += 1
+                    number = self._number
                 member = None if origin.waiting else self._take(origin)
                 if member is None:
-                    waiter = self._enqueue(origin, number)
-                    number = waiter.number
+                    waiter = self._enqueue(origin, number, first=not attempts)
             if waiter is not None:
                 if deadline is None and request.timeouts.pool is not None:
                     deadline = self._network.now() + request.timeouts.pool
@@ -234,17 +236,15 @@ class Pool:
 
     # -- waiting
 
-    def _enqueue(self, origin: Origin, number: int) -> Waiter:
-        """Have a request wait.  ``number``: that of its place before, if it had one."""
-        if self._most_waiting is not None and self._waiting >= self._most_waiting and not number:
+    def _enqueue(self, origin: Origin, number: int, *, first: bool) -> Waiter:
+        """Have a request wait.  One that was given a connection before, in vain, keeps its turn."""
+        if first and self._most_waiting is not None and self._waiting >= self._most_waiting:
             self._drop_if_empty(origin)
             raise TooManyConnections(f"{self._waiting} requests wait for a connection")
-        if not number:
-            self._number += 1
-        waiter = Waiter(origin, self._network.event(), number or self._number)
+        waiter = Waiter(origin, self._network.event(), number)
         self._origins[origin.key] = origin
         origin.waiting[waiter] = None
-        if number:
+        if not first:
             origin.waiting.move_to_end(waiter, last=False)
         self._queues.add(origin)
         self._waiting += 1

@@ -21,13 +21,13 @@ _ANY: Final = 1 << 30
 
 
 class Observer:
-    """Both ends of one connection.  ``limits``: what a message may have, whoever sends it."""
+    """Both ends of one connection.  ``requests`` and ``responses``: the limits of what each of them sends."""
 
     __slots__ = ("_reads_client", "_reads_server")
 
-    def __init__(self, limits: Limits) -> None:
-        self._reads_client: Final = Connection(SERVER, limits=limits)
-        self._reads_server: Final = Connection(CLIENT, limits=limits)
+    def __init__(self, requests: Limits, responses: Limits) -> None:
+        self._reads_client: Final = Connection(SERVER, limits=requests)
+        self._reads_server: Final = Connection(CLIENT, limits=responses)
 
     def _reader(self, sender: Sentinel) -> Connection:
         return self._reads_client if sender is CLIENT else self._reads_server

@@ -95,7 +95,7 @@ class Observed:
 class Observer:
     """Both ends of one connection.
 
-    ``limits``: what a message may have, whoever sends it.  ``present``: the ends whose frames will be seen.
+    ``requests`` and ``responses``: the limits of what each of them sends.  ``present``: the ends whose frames will be seen.
     """
 
     __slots__ = (
@@ -111,13 +111,13 @@ class Observer:
         "_windows",
     )
 
-    def __init__(self, limits: Limits, present: tuple[str, ...]) -> None:
+    def __init__(self, requests: Limits, responses: Limits, present: tuple[str, ...]) -> None:
         self._present: Final = present
         self._joint = CONNECTION.initial
         #: By sender: who reads what it sends.
         self._readers: Final[dict[str, Connection]] = {
-            "client": Connection(SERVER, limits=_wide(limits, limits.glitches), extended_connect=True),
-            "server": Connection(CLIENT, limits=_wide(limits, _ANY)),
+            "client": Connection(SERVER, limits=_wide(requests, requests.glitches), extended_connect=True),
+            "server": Connection(CLIENT, limits=_wide(responses, _ANY)),
         }
         #: How many frames of each type the client has sent, and whether it was told that these were too many.
         self._sent: Final[dict[int, int]] = {}

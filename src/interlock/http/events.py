@@ -99,7 +99,7 @@ class Request(Event):
         if not self.method or not within(self.method, TCHAR):
             raise LocalProtocolError(f"illegal method {excerpt(self.method)} (RFC 9110 §9.1)")
         form = b"GET" if protocol else self.method  # an extended CONNECT has a path (RFC 8441 §4)
-        check_request(form, self.http_version, self.headers, check_target(form, self.target))
+        check_request(form, self.http_version, self.headers, check_target(form, self.target), to_be_sent=True)
 
     def _fields(self) -> list[tuple[str, object]]:
         return [
@@ -145,12 +145,17 @@ def check_host(host: bytes) -> None:
 
 
 def check_request(
-    method: bytes, http_version: bytes, headers: Headers, origin: bytes, missing_host: bool = False
+    method: bytes,
+    http_version: bytes,
+    headers: Headers,
+    origin: bytes,
+    missing_host: bool = False,
+    to_be_sent: bool = False,
 ) -> None:
     """Raise :class:`LocalProtocolError` unless the fields of a request agree with each other and with its target.
 
     ``origin`` is what :func:`~interlock.http.target.check_target` gave for the target.  ``missing_host`` lets HTTP/1.1
-    have no Host.
+    have no Host.  What is ``to_be_sent`` may expect anything: the server knows what it can meet.
     """
     if headers.host_count != 1:
         if headers.host_count > 1:
@@ -171,7 +176,7 @@ def check_request(
                 raise LocalProtocolError("Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)")
             if headers.content_length >= 0:
                 raise LocalProtocolError("both Transfer-Encoding and Content-Length (RFC 9112 §6.3)")
-        if headers.flags & EXPECT_UNKNOWN and http_version != b"1.0":
+        if headers.flags & EXPECT_UNKNOWN and http_version != b"1.0" and not to_be_sent:
             raise LocalProtocolError("only Expect: 100-continue is understood (RFC 9110 §10.1.1)", 417)
 
 
