@@ -196,6 +196,26 @@ def test_waiting_for_a_stream_has_its_time() -> None:
     pooled(program, script, max_connections=1)
 
 
+def test_a_connection_that_goes_away_is_kept_until_its_last_request_is_over() -> None:
+    script, far = speaking()
+
+    async def program(pool: Pool, network: WireNetwork) -> None:
+        slow = asyncio.ensure_future(fetch(pool, 0, wait=3))
+        await passing(1)
+        far[0].engine.shutdown()
+        far[0].flush()
+        await passing(0.5)
+        await fetch(pool, 1, wait=0)
+        assert len(network.wires) == 2
+        assert len(pool.connections()) == 2
+        await slow
+        assert seconds() == 3
+        assert network.wires[0].end_of_client
+        assert len(pool.connections()) == 1
+
+    pooled(program, script)
+
+
 def test_an_idle_connection_makes_room_for_another_origin_and_a_busy_one_does_not() -> None:
     script, _ = speaking()
 
@@ -229,6 +249,7 @@ def test_idle_connections_grow_old() -> None:
         ({"http2": False}, b"https", ["http/1.1"], False),
         ({"http1": False}, b"https", ["h2"], True),
         ({"http1": False}, b"http", None, True),
+        ({"http1": False}, b"ws", None, False),
         ({}, b"http", None, False),
     ],
 )

@@ -13,7 +13,7 @@ from interlock.client.messages import Request
 from interlock.client.pool import Pool
 from interlock.client.proxy import Proxy
 from interlock.client.timeouts import ClientTimeouts
-from interlock.http.errors import RemoteProtocolError
+from interlock.http.errors import LocalProtocolError, RemoteProtocolError
 from interlock.net.errors import ConnectError, ReadTimeout
 
 TIMEOUTS = ClientTimeouts(connect=5.0, read=20.0, write=20.0, pool=20.0)
@@ -152,6 +152,18 @@ def test_a_proxy_that_opens_no_tunnel(answer: bytes | None, error: type[Exceptio
         assert pool.connections() == []
         assert network.wires[0].end_of_client
         assert seconds() <= 5  # connecting has its own time
+
+    through(program, script)
+
+
+def test_a_host_that_no_tunnel_leads_to() -> None:
+    async def program(pool: Pool, network: WireNetwork) -> None:
+        with pytest.raises(LocalProtocolError, match="not ASCII"):
+            await fetch(pool, get(b"https", host="bücher.example"))
+        assert network.wires[0].end_of_client
+
+    async def script(wire: Wire) -> None:
+        await wire.gone()
 
     through(program, script)
 
