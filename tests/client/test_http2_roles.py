@@ -523,3 +523,24 @@ def test_anything_at_any_time(world: World, seed: int) -> None:
         assert not server._octets, "a frame was cut"
 
     play(world, program, script, whole=seed % 2 == 1)
+
+
+def test_a_coroutine_that_is_dropped() -> None:
+    """Its stream ends, and the others go on."""
+
+    world = World("asyncio")
+
+    async def program(server: Server) -> None:
+        first = await world.start(lambda: ask(server.connection))
+        dropped = server.connection.send(request())
+        waiting = dropped.__await__()
+        next(waiting)  # it lets others go on before it writes ...
+        next(waiting)  # ... and waits for its response
+        waiting.close()
+        server.respond(1)
+        assert await first.wait() == (200, b"")
+        assert server.connection.room() == 100
+        server.script = answering
+        assert (await ask(server.connection))[0] == 200
+
+    play(world, program, whole=True)

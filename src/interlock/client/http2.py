@@ -15,7 +15,7 @@ from interlock.client.http2_inbox import Inbox
 from interlock.client.http2_link import HTTP2Link
 from interlock.client.messages import Request, Response, Trace
 from interlock.client.trace import tell, traced
-from interlock.h2 import Limits
+from interlock.h2 import Limits, errors
 from interlock.h2 import Request as Head
 from interlock.h2.frames import ENABLE_CONNECT_PROTOCOL
 from interlock.http.errors import LocalProtocolError
@@ -67,6 +67,9 @@ class HTTP2Connection(HTTP2Link):
         try:
             await self.flush(request.timeouts.write, exchange.inbox)
             return await exchange.head()
+        except GeneratorExit:  # nothing can be awaited any more
+            exchange.drop(errors.CANCEL)
+            raise
         except BaseException:
             await exchange.give_up()
             raise
