@@ -527,7 +527,6 @@ def test_anything_at_any_time(world: World, seed: int) -> None:
 
 def test_a_coroutine_that_is_dropped() -> None:
     """Its stream ends, and the others go on."""
-
     world = World("asyncio")
 
     async def program(server: Server) -> None:
