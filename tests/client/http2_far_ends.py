@@ -21,6 +21,7 @@ from interlock.h2 import (
     Data,
     EndOfMessage,
     GoAway,
+    Limits,
     Request,
     Response,
     StreamReset,
@@ -120,20 +121,24 @@ def library(sock: socket.socket) -> None:
 
 
 class Gathering:
-    """A server that answers each request with its target, once there are ``most`` of them."""
+    """A server that answers each request with its target, once there are ``most`` of them.
 
-    def __init__(self, most: int) -> None:
+    It takes ``streams`` at a time.
+    """
+
+    def __init__(self, most: int, streams: int = 100) -> None:
         self._most = most
+        self._limits = Limits(streams=streams)
 
     def __call__(self, sock: socket.socket) -> None:
-        engine = Connection(SERVER)
+        engine = Connection(SERVER, limits=self._limits)
         targets: dict[int, bytes] = {}
         waiting: list[int] = []
         sock.sendall(engine.data_to_send())
         while data := sock.recv(65536):
             engine.receive_data(data)
             waiting += self._complete(engine, targets)
-            if len(waiting) == self._most:
+            if len(waiting) >= self._most:
                 for stream in waiting:
                     self._answer(engine, stream, targets[stream])
                 waiting.clear()

@@ -132,6 +132,29 @@ def test_a_hundred_streams(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["asyncio", "uvloop", "trio", "blocking"])
+def test_more_requests_than_streams(name: str) -> None:
+    """Those for which there is no stream wait for their turn; so do those that are refused, before the limit is known."""
+    world = World(name)
+
+    async def program(port: int) -> None:
+        pool = Pool(world.network, http1=False, max_connections=2)
+
+        async def use(number: int) -> None:
+            for _ in range(10):
+                response = await pool.send(request(b"GET", port, b"/%d" % number))
+                assert await content_of(response) == b"/%d" % number
+
+        await use(0)
+        assert pool.connections()[0].room() == 5
+        await world.together(*[functools.partial(use, number) for number in range(40)])
+        assert len(pool.connections()) == 2
+        await pool.aclose()
+
+    with far_ends(Gathering(1, streams=5)) as port:
+        world.run(functools.partial(program, port))
+
+
+@pytest.mark.parametrize("name", ["asyncio", "uvloop", "trio", "blocking"])
 def test_over_tls(name: str) -> None:
     """HTTP/2 is what the two agree on; much comes, and more than fits into one record goes."""
     world = World(name)
