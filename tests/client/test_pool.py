@@ -209,6 +209,17 @@ def test_the_limit_for_one_host_keeps_nobody_else_waiting() -> None:
     pooled(program, max_connections_per_host=1)
 
 
+def test_the_limit_for_one_host_holds_behind_a_connection_that_has_grown_old() -> None:
+    async def program(pool: Pool, network: WireNetwork) -> None:
+        await fetch(pool, get(b"/0"))
+        await passing(6)
+        await asyncio.gather(fetch(pool, get(b"/1-a")), fetch(pool, get(b"/1-b")))
+        assert seconds() == 8
+        assert len(network.wires) == 2
+
+    pooled(program, max_connections_per_host=1)
+
+
 def test_idle_connections_of_others_make_room() -> None:
     async def program(pool: Pool, network: WireNetwork) -> None:
         await fetch(pool, get(b"/0", "a.example"))
