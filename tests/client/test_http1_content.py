@@ -150,12 +150,16 @@ def test_a_str_is_no_content() -> None:
 @pytest.mark.parametrize("status", [413, 303])
 def test_an_early_response_stops_the_content(status: int) -> None:
     given = []
+    tidied: list[float] = []
 
     async def endless() -> AsyncIterator[bytes]:
-        while True:
-            given.append(seconds())
-            yield b"x" * 1000
-            await passing(1)
+        try:
+            while True:
+                given.append(seconds())
+                yield b"x" * 1000
+                await passing(1)
+        finally:
+            tidied.append(seconds())
 
     async def script(wire: Wire) -> None:
         await wire.take()
@@ -164,7 +168,9 @@ def test_an_early_response_stops_the_content(status: int) -> None:
         await wire.gone()
 
     async def program(connection: ClientHTTP1Connection) -> None:
-        response = await connection.send(request(b"PUT", content=endless()))
+        source = endless()
+        response = await connection.send(request(b"PUT", content=source))
+        assert tidied == [4]
         assert response.status_code == status
         assert await content(response) == b"no!"
         assert connection.is_closed()  # as the request was not complete

@@ -340,9 +340,8 @@ class ClientHTTP1Connection(Connection):
                 if not await self._send_block(request, content[start : start + _PIECE]):
                     return
         elif isinstance(content, AsyncIterable):
-            async for block in content:
-                if not await self._send_block(request, block):
-                    return
+            if not await self._send_async_blocks(request, content):
+                return
         elif content is not None:
             for block in content:
                 if not await self._send_block(request, block):
@@ -351,6 +350,21 @@ class ClientHTTP1Connection(Connection):
         end = self._engine.send(EndOfMessage(headers=trailers) if trailers else _END)
         if end:
             await self._stream.write(end, request.timeouts.write)
+
+    async def _send_async_blocks(self, request: Request, content: AsyncIterable[bytes]) -> bool:
+        """Send blocks as they come.  Returns whether all of them were wanted.
+
+        What makes them may have something to tidy up, and on trio nobody else has it do so.
+        """
+        blocks: Any = aiter(content)
+        try:
+            async for block in blocks:
+                if not await self._send_block(request, block):
+                    return False
+            return True
+        finally:
+            if hasattr(blocks, "aclose"):
+                await blocks.aclose()
 
     async def _send_block(self, request: Request, block: bytes) -> bool:
         """Send some content.  Returns whether more of it is wanted."""
