@@ -451,6 +451,9 @@ def test_a_response_until_close_that_breaks_off_is_reset(side: ServerSide) -> No
     class Socket:
         family = 2
 
+        def fileno(self) -> int:
+            return 3
+
         def setsockopt(self, *option: object) -> None:
             options.append(option)
 

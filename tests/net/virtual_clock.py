@@ -149,9 +149,9 @@ class MemoryTransport(asyncio.Transport):
         return True
 
     def close(self) -> None:
-        if not self._closing:
-            self._closing = True
-            self._flush()
+        assert not self._closing, "closed twice: with TLS it could not be aborted any more"
+        self._closing = True
+        self._flush()
 
     def abort(self) -> None:
         self._closing = True
@@ -227,7 +227,7 @@ class MemoryTransport(asyncio.Transport):
             octets = self._inbound.pop(0)
             if octets:
                 self.protocol.data_received(octets)
-            elif not self.protocol.eof_received():
+            elif not self.protocol.eof_received() and not self._closing:
                 self.close()
 
     def _flush(self) -> None:

@@ -50,7 +50,7 @@ class RequestMaker:
             hold=True,
         )
         if len(extensions) > 1:
-            _apply(extensions, made)
+            _apply(request, made)
         return made
 
     def _timeouts_of(self, given: dict[str, float | None] | None) -> ClientTimeouts:
@@ -71,8 +71,9 @@ class RequestMaker:
         return made
 
 
-def _apply(extensions: dict[str, Any], request: Request) -> None:
+def _apply(asked: httpx.Request, request: Request) -> None:
     """What is not asked of every request."""
+    extensions = asked.extensions
     request.trace = extensions.get("trace")
     request.server_hostname = extensions.get("sni_hostname")
     request.on_informational = extensions.get("on_informational")
@@ -81,6 +82,8 @@ def _apply(extensions: dict[str, Any], request: Request) -> None:
     request.priority = priority.encode("ascii") if isinstance(priority, str) else priority
     trailers = extensions.get("trailers")
     if trailers is not None:
+        # Behind content whose length is said there is no room for them (RFC 9112 §7.1.2).
+        request.headers = [field for field in asked.headers.raw if field[0].lower() != b"content-length"]
         request.trailers = _later(trailers) if callable(trailers) else httpx.Headers(trailers).raw
 
 

@@ -77,6 +77,11 @@ class Configured:
             "limits": message_limits,
             "leniency": leniency,
         }
+        self._pool = self._first_pool()
+
+    def _first_pool(self) -> Pool | None:
+        """A pool, where it is known on which network."""
+        return None
 
     def _new_pool(self, network: Network) -> Pool:
         return Pool(network, **self._options)
@@ -189,12 +194,12 @@ class BlockingStream:
 class Transport(Configured, httpx.BaseTransport):
     """For :class:`httpx.Client`, and for any number of threads."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._pool = self._new_pool(blocking_network())
+    def _first_pool(self) -> Pool:
+        return self._new_pool(blocking_network())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         assert isinstance(request.stream, httpx.SyncByteStream)
+        assert self._pool is not None
         asked = self._maker.request(request, content_of(request.stream, blocking=True))
         try:
             response = run(self._pool.send(asked))
@@ -212,14 +217,13 @@ class Transport(Configured, httpx.BaseTransport):
     def close(self) -> None:
         """Close all connections.  What is asked for afterwards has new ones."""
         pool = self._pool
-        self._pool = self._new_pool(blocking_network())
-        run(pool.aclose())
+        self._pool = self._first_pool()
+        if pool is not None:
+            run(pool.aclose())
 
 
 class AsyncTransport(Configured, httpx.AsyncBaseTransport):
     """For :class:`httpx.AsyncClient`, on asyncio or trio: whichever runs when it is first used."""
-
-    _pool: Pool | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         assert isinstance(request.stream, httpx.AsyncByteStream)

@@ -77,6 +77,7 @@ class Stream:
         """``"ssl_object"``, ``"socket"``, ``"client_addr"`` (ours), ``"server_addr"`` (the peer's); None for what is not there.
 
         ``"is_readable"``: whether a read would not wait, since octets, an end or an error are there.
+        ``"reads_at_once"``: whether a read of what is there does not suspend, and one that does may be closed.
         ``"cancelled_write_is_whole"``: whether, other than :meth:`write` says, all of a write goes out and others may
         follow, although who wrote was cancelled.
         """

@@ -6,7 +6,7 @@ from interlock.http.events import Response
 from interlock.http.fields import CLOSE
 from interlock.net import sockets
 
-__all__ = ["final", "half_close", "reset_on_close"]
+__all__ = ["close", "final", "half_close", "reset_on_close"]
 
 
 def final(response: Response) -> Response:
@@ -18,6 +18,15 @@ def final(response: Response) -> Response:
         headers=[*response.headers.raw_items(), (b"Connection", b"close")],
         reason=response.reason,
     )
+
+
+def close(transport: asyncio.BaseTransport) -> None:
+    """Close both sides, behind what was written.
+
+    Asyncio lets go of what it has of TLS where a transport is closed again: then it cannot be aborted any more.
+    """
+    if not transport.is_closing():
+        transport.close()
 
 
 def half_close(transport: asyncio.WriteTransport) -> bool:

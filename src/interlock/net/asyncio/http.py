@@ -23,7 +23,7 @@ from interlock.http.sentinels import (
     SERVER,
 )
 from interlock.net import deadlines
-from interlock.net.asyncio.closing import final, half_close, reset_on_close
+from interlock.net.asyncio.closing import close, final, half_close, reset_on_close
 from interlock.net.asyncio.connections import ConnectionRegistry
 from interlock.net.asyncio.exchange import DrivenExchange, peer_info
 from interlock.net.asyncio.sendfile import FileRange, read_block, send_range
@@ -530,7 +530,7 @@ class HTTPProtocol:
                 transport.resume_reading()
             self._read_wait.begin(deadlines.LINGER, now)
         else:
-            transport.close()
+            close(transport)
         self._write_size = unsent(transport)
         self._write_wait.begin(deadlines.CLOSING, now)
         self._arm()
@@ -584,7 +584,7 @@ class HTTPProtocol:
                 if self._transport.get_write_buffer_size():
                     self._read_wait.begin(deadlines.LINGER, self._loop.time())  # it lasts from our last octet on
                 else:
-                    self._transport.close()
+                    close(self._transport)
         elif what == deadlines.BODY and self._exchange is None:
             self._close()
         elif what == deadlines.BODY or self.connection.waiting_for == "head":

@@ -15,7 +15,7 @@ from interlock.http.errors import RemoteProtocolError
 from interlock.http.events import ConnectionClosed, Data, EndOfMessage, Event, InformationalResponse, Request, Response
 from interlock.http.sentinels import SERVER
 from interlock.net import deadlines
-from interlock.net.asyncio.closing import half_close
+from interlock.net.asyncio.closing import close, half_close
 from interlock.net.asyncio.connections import ConnectionRegistry
 from interlock.net.asyncio.exchange import StreamExchange
 from interlock.net.asyncio.waits import Waits
@@ -345,7 +345,7 @@ class HTTP2Sender:
             self._listen(transport)
             self._waits.frame.begin(deadlines.LINGER, self._loop.time())
         else:
-            transport.close()
+            close(transport)
         self._waits.watch_writing(deadlines.CLOSING, transport)
         self._waits.arm()
 
@@ -442,7 +442,7 @@ class HTTP2Sender:
             if self._transport.get_write_buffer_size():
                 wait.begin(deadlines.LINGER, self._loop.time())  # it lasts from our last octet on
             else:
-                self._transport.close()
+                close(self._transport)
 
     def refuse(self, code: int, text: str) -> None:
         """The peer is to be told why the connection ends."""

@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from interlock.h2.errors import PROTOCOL_ERROR
 from interlock.http.errors import RemoteProtocolError
+from interlock.net.asyncio.closing import close
 from interlock.net.asyncio.connections import ConnectionRegistry
 from interlock.net.asyncio.http import HTTPProtocol
 from interlock.net.asyncio.http2 import HTTP2Protocol
@@ -51,7 +52,7 @@ class NegotiatingProtocol:
             self._registry.remove(self, self._ip)
             self._hand_over(http2="1" not in self._registry.versions, since=None)  # which knows what to say to it
         elif self._registry.draining:
-            self._transport.close()
+            close(self._transport)
         elif self._registry.timeouts.head:
             self._timer = self._loop.call_at(self._since + self._registry.timeouts.head, self._too_slow)
 
@@ -85,7 +86,7 @@ class NegotiatingProtocol:
     def drain(self) -> None:
         """The server stops: nothing runs here."""
         if self._transport is not None:
-            self._transport.close()
+            close(self._transport)
 
     def abort(self) -> None:
         """Close at once."""

@@ -388,6 +388,8 @@ class AsyncioStream(Stream):
             return self._is_readable()
         if info == "cancelled_write_is_whole":
             return True  # the transport has all of it
+        if info == "reads_at_once":
+            return True
         name = _EXTRA.get(info)
         return None if name is None or self._transport is None else self._transport.get_extra_info(name)
 

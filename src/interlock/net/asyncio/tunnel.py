@@ -11,7 +11,7 @@ from typing import IO, Final, NoReturn, cast
 from interlock.http.errors import LocalProtocolError
 from interlock.http.events import Data, EndOfMessage, Event
 from interlock.http.fields import Headers
-from interlock.net.asyncio.closing import half_close
+from interlock.net.asyncio.closing import close, half_close
 from interlock.net.asyncio.connections import ConnectionRegistry, Served
 from interlock.net.asyncio.exchange import DrivenExchange
 from interlock.net.asyncio.unsent import unsent
@@ -76,7 +76,7 @@ class TunnelProtocol:
         if received:
             self.data_received(received)
         if eof and not self.eof_received():
-            self._transport.close()
+            close(self._transport)
 
     # -- called by the transport
 
@@ -133,8 +133,8 @@ class TunnelProtocol:
                     self._transport.write(event.data)
             elif type(event) is EndOfMessage:
                 self._ended = self.write_paused = True
-                if not self._transport.is_closing() and (self._peer_ended or not half_close(self._transport)):
-                    self._transport.close()
+                if self._peer_ended or self._transport.is_closing() or not half_close(self._transport):
+                    close(self._transport)
             else:
                 raise LocalProtocolError(f"after the switch to another protocol there is no {type(event).__name__}")
         if self._ended and self._read_paused and not self._transport.is_closing():

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final, Protocol, final
 
-from interlock.net.asyncio.closing import half_close
+from interlock.net.asyncio.closing import close, half_close
 from interlock.net.asyncio.unsent import unsent
 
 __all__ = ["Link", "TransportLink"]
@@ -59,8 +59,7 @@ class TransportLink:
 
     def close(self) -> None:
         """Close the transport, behind what was written."""
-        if not self._transport.is_closing():  # asyncio lets go of what it has of TLS when it is told again: see abort()
-            self._transport.close()
+        close(self._transport)
 
     def abort(self) -> None:
         """Close the transport at once."""
