@@ -46,6 +46,8 @@ def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 @contextlib.contextmanager
 def far_ends(handler: Handler, *, tls: bool = False) -> Iterator[int]:
     """A server whose connections ``handler`` gets, each in a thread.  Yields its port; what a handler raises comes out."""
+    if tls:
+        contexts()  # before there are two threads that would make some
     listener = socket.create_server(("127.0.0.1", 0))
     raised: list[BaseException] = []
     threads: list[threading.Thread] = []
@@ -85,8 +87,11 @@ def far_ends(handler: Handler, *, tls: bool = False) -> Iterator[int]:
         raise raised[0]
 
 
-def library(sock: socket.socket) -> None:
-    """A server that the h2 library makes: it sends back what it gets, or as many octets as the path says."""
+def library(sock: socket.socket, requests: int = -1) -> None:
+    """A server that the h2 library makes: it sends back what it gets, or as many octets as the path says.
+
+    It returns when the client ends the connection, or when so many requests have their answers.
+    """
     connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
     connection.initiate_connection()
     contents: dict[int, bytes] = {}
@@ -117,7 +122,10 @@ def library(sock: socket.socket) -> None:
             if not answers[stream]:
                 del answers[stream]
                 connection.end_stream(stream)
+                requests -= 1
         sock.sendall(connection.data_to_send())
+        if not requests:
+            return
 
 
 class Gathering:

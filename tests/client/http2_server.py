@@ -193,6 +193,8 @@ class MemoryStream(Stream):
     def get_extra_info(self, info: str) -> Any:
         if info == "cancelled_write_is_whole":
             return self.whole
+        if info == "reads_at_once":
+            return isinstance(self._network, Turning)
         if info == "is_readable":
             return bool(self._octets or self._end is not None or self.closed)
         return None

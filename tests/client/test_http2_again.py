@@ -189,8 +189,9 @@ def test_a_connection_that_was_closed_before_the_first_octet(
     assert server.connection.is_closed()
 
 
+@pytest.mark.parametrize("asked", [True, False])
 @pytest.mark.parametrize("what", [lambda: b"", lambda: ReadError("reset"), lambda: raw.goaway(1)])
-def test_an_idle_connection_that_has_ended(what: Callable[[], Any]) -> None:
+def test_an_idle_connection_that_has_ended(what: Callable[[], Any], asked: bool) -> None:
     """A POST, too, goes elsewhere: it is looked before anything is sent."""
     server = scripted(lambda server: server.respond(1))
     run(ask(server.connection))
@@ -200,18 +201,24 @@ def test_an_idle_connection_that_has_ended(what: Callable[[], Any]) -> None:
         server.send(end)
     else:
         server.stream.end(end)
+    if asked:
+        assert server.connection.has_ended()
+        assert server.stream.closed
+        assert server.connection.idle_since() is not None
     with pytest.raises(ConnectionNotAvailable):
         run(ask(server.connection, b"POST", content=iter([b"abc"])))
     assert "HEADERS 3" not in server.told()
     assert server.stream.closed
 
 
-def test_what_a_server_says_to_an_idle_connection() -> None:
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_a_server_says_to_an_idle_connection(asked: bool) -> None:
     server = scripted(lambda server: server.respond(1))
     run(ask(server.connection))
     server.told()
     server.send(raw.ping(b"12345678"), raw.settings((raw.MAX_CONCURRENT_STREAMS, 2)), raw.window_update(0, 1))
-    assert not server.connection.has_ended()
+    if asked:
+        assert not server.connection.has_ended()
     server.script = answering
     assert run(ask(server.connection)) == (200, b"3: 0")
     assert server.told() == ["PING 0", "HEADERS 3 END"]

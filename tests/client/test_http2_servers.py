@@ -3,6 +3,7 @@
 import functools
 import itertools
 import random
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -129,6 +130,41 @@ def test_a_hundred_streams(name: str) -> None:
 
     with far_ends(Gathering(100)) as port:
         world.run(functools.partial(program, port))
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("name", ["asyncio", "uvloop", "pair", "blocking"])
+def test_an_idle_connection_whose_server_goes(name: str, tls: bool) -> None:
+    """It is seen where nothing has to be waited for; on trio the next request sees it."""
+    world = World(name)
+    go = threading.Event()
+
+    def handler(sock: Any) -> None:
+        """Answers one request, and ends when it is told to."""
+        library(sock, requests=1)
+        go.wait()
+
+    async def program(port: int) -> None:
+        stream = await world.connect(port)
+        if tls:
+            stream = await stream.start_tls(contexts()[1], "localhost")
+        connection = HTTP2Connection(world.network, stream)
+        response = await connection.send(request(b"GET", port, b"/5"))
+        assert await content_of(response) == b"xxxxx"
+        while connection.stream.get_extra_info("is_readable"):  # what came behind the answer
+            assert not connection.has_ended()
+            await world.turn()
+        assert not connection.has_ended()
+        go.set()
+        while not connection.has_ended():
+            await world.turn()
+        assert connection.is_closed()
+
+    with far_ends(handler, tls=tls) as port:
+        try:
+            world.run(functools.partial(program, port))
+        finally:
+            go.set()
 
 
 @pytest.mark.parametrize("name", ["asyncio", "uvloop", "trio", "blocking"])

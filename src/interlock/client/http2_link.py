@@ -34,7 +34,15 @@ _AT_ONCE: Final = 0.005
 class HTTP2Link(HTTP2State):
     """The same, and who reads and writes."""
 
-    __slots__ = ("_nobody", "_settings_left", "_settings_timeout", "_unfinished", "_whole", "_writing")
+    __slots__ = (
+        "_nobody",
+        "_reads_at_once",
+        "_settings_left",
+        "_settings_timeout",
+        "_unfinished",
+        "_whole",
+        "_writing",
+    )
 
     def __init__(self, network: Network, stream: Stream, limits: Limits, settings_timeout: float | None) -> None:
         super().__init__(network, stream, limits)
@@ -45,6 +53,8 @@ class HTTP2Link(HTTP2State):
         self._unfinished = False
         # Whether a write that is cancelled goes out whole all the same.
         self._whole: Final = bool(stream.get_extra_info("cancelled_write_is_whole"))
+        # Whether what is there can be read without waiting.
+        self._reads_at_once: Final = bool(stream.get_extra_info("reads_at_once"))
         # Seconds of reading in which our SETTINGS have still to be acknowledged (RFC 9113 §6.5.3).
         self._settings_timeout: Final = settings_timeout
         self._settings_left = _LONG if settings_timeout is None else settings_timeout
@@ -153,6 +163,47 @@ class HTTP2Link(HTTP2State):
                 self._hand_over()
         if self.engine.has_output or self.closing:
             await self.flush(_LINGER)
+
+    def has_ended(self) -> bool:
+        """Of an idle one: whether the server has ended it.
+
+        A server may send PING, SETTINGS or WINDOW_UPDATE at any time, so that there is something to read means nothing: it
+        is read, where the network can do that at once.  Where it cannot, who sends a request reads it first.
+        """
+        if self._reads_at_once and not self.inboxes and not self.is_closed():
+            self._look_at_once()
+        return self.is_closed()
+
+    def _look_at_once(self) -> None:
+        """As :meth:`look`, on a network on which that never suspends.  Nobody is told of a change, as nobody is yet of use."""
+        with self.mutex:
+            if self._reader is not None:
+                return
+            self._reader = self._nobody
+        try:
+            while self.failure is None and self.stream.get_extra_info("is_readable"):
+                reading = self.stream.read(_READ, 0.0)
+                try:
+                    reading.send(None)
+                except StopIteration as stop:
+                    octets: bytes = stop.value
+                else:
+                    reading.close()  # the loop has not got round to it
+                    break
+                with self.mutex:
+                    self._receive(octets)
+        except ReadTimeout:
+            pass  # of TLS, and nothing in it
+        except NetworkError as error:
+            with self.mutex:
+                self._fail(error, lost=True)
+        with self.mutex:
+            self._hand_over()
+            over = self.closing and not self._ended
+            if over:
+                self._ended = self._gone = True
+        if over:
+            self.stream.abort()
 
     # -- writing
 

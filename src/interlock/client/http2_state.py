@@ -256,13 +256,6 @@ class HTTP2State(AnyConnection):
         busy = self.inboxes or (self.closing and not self._gone)  # the peer is being told
         return None if busy else self._idle_since
 
-    def has_ended(self) -> bool:
-        """Whether the server has ended it, as far as that was read: who sends a request reads what has come since, first.
-
-        A server may send PING, SETTINGS or WINDOW_UPDATE at any time, so that there is something to read means nothing.
-        """
-        return self.is_closed()
-
     def doubt(self, since: float) -> None:
         """Somebody has waited in vain since then."""
         if self._received_at <= since and not self.suspect:

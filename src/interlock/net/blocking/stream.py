@@ -109,6 +109,8 @@ class BlockingStream(Stream):
     def get_extra_info(self, info: str) -> Any:
         if info == "socket":
             return self._socket
+        if info == "reads_at_once":
+            return True
         if info == "is_readable":
             if not self._enter():
                 return True
