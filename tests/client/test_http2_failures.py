@@ -10,6 +10,7 @@ from tests.h2.raw_frames import Frame
 
 from interlock.client.errors import ConnectionNotAvailable
 from interlock.client.timeouts import ClientTimeouts
+from interlock.h2 import Ping
 from interlock.http.errors import RemoteProtocolError
 from interlock.net.errors import NetworkError, ReadError, ReadTimeout, WriteError, WriteTimeout
 from interlock.net.stream import run
@@ -366,6 +367,20 @@ def test_a_flood() -> None:  # RFC 9113 §10.5
             assert "GOAWAY 0 ENHANCE_YOUR_CALM" in server.told()
 
         run(program())
+
+
+def test_what_is_left_to_be_written_is_written_before_reading() -> None:
+    """It was left by who could not wait, in another thread."""
+    server = scripted(lambda server: server.respond(1, end=False))
+
+    async def program() -> None:
+        await server.connection.send(request())
+        server.connection.engine.queue(Ping(b"12345678"))
+        await server.connection.wait(server.connection.inboxes[1], 1.0)
+        assert server.told()[-1] == "PING 0"
+        assert server.network.clock == 1000
+
+    run(program())
 
 
 # -- what a trace is told

@@ -109,6 +109,8 @@ class HTTP2Link(HTTP2State):
 
     async def _read(self, inbox: Inbox, seconds: float | None) -> None:
         """Read until something has happened for ``inbox``, or something is to be written: others may read meanwhile."""
+        if self.engine.has_output and not self._writing and not self._broken:
+            return  # it was left by who could not wait
         while True:
             began = self.network.now()
             timeout = seconds
