@@ -139,17 +139,23 @@ class HTTP2Exchange(Exchange):
             self.drop(errors.CANCEL)
             raise
         end = self._end_of_message() if block is None or block is self._request.content else None
+        if self._queued(block, end):
+            await link.flush(inbox.write_timeout, inbox)
+            if self._upload:
+                await link.look()
+
+    def _queued(self, block: bytes | None, end: EndOfMessage | None) -> bool:
+        """Have what there is of the request sent next.  Returns whether it is still of use."""
+        link = self._link
         with link.mutex:
-            if inbox.error is not None or self._closed:
-                return
+            if self.inbox.error is not None or self._closed:
+                return False
             if block is not None:
                 self._queue(block)
             if end is not None:
                 self._upload = False
-                link.engine.queue(end, inbox.stream_id)
-        await link.flush(inbox.write_timeout, inbox)
-        if self._upload:
-            await link.look()
+                link.engine.queue(end, self.inbox.stream_id)
+        return True
 
     async def _next_block(self) -> bytes | None:
         """The next block of the content, or None."""
