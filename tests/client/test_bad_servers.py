@@ -282,7 +282,7 @@ def test_a_server_that_says_nothing(loop: str) -> None:
         (HEAD + b"X: ", b"y" * 1000, "field section too long"),
         (CHUNKED + b"5;", b"a" * 1000, "chunk line too long"),
         (CHUNKED, b"1;a=" + b"b" * 200 + b"\r\nx\r\n", "more framing than content"),
-        (CHUNKED, b"1\r\nx\r\n", "more framing than content"),
+        (CHUNKED, b"1\r\nx\r\n" * 1000, "more framing than content"),
         (CHUNKED + b"0\r\n", b"X: y\r\n", "more than 1000 fields"),
         (CHUNKED + b"0\r\nX: ", b"y" * 1000, "field section too long"),
         (b"", b"\r\n", "an empty line"),

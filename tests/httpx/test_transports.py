@@ -12,9 +12,9 @@ from tests.httpx.faces import MODES, Asynchronous, Blocking, run_trio
 from tests.httpx.site import open_site
 
 import interlock.httpx
-from interlock.client.networks import running_network
 from interlock.http.leniency import Leniency
 from interlock.http.limits import Limits
+from interlock.net.networks import running_network
 from interlock.net.stream import run
 
 

@@ -13,7 +13,7 @@ import trio.testing
 from tests.net.virtual_clock import VirtualClockLoop
 
 from interlock.net.errors import read_error, read_timeout, write_error, write_timeout
-from interlock.net.networks import running_network
+from interlock.net.networks import present_network
 from interlock.net.stream import Stream
 
 WORLDS = ["asyncio", "trio"]
@@ -35,7 +35,7 @@ def run(world: str, main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 
 async def pass_time(seconds: float) -> None:
     """Let so much time pass, on the clock that is virtual."""
-    await running_network().event().wait(seconds)
+    await present_network().event().wait(seconds)
 
 
 class Peer(Stream):
@@ -54,7 +54,7 @@ class Peer(Stream):
         self.reads = 0
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        network = running_network()
+        network = present_network()
         self.reads += 1
         await network.sleep(0)
         while True:
@@ -80,13 +80,13 @@ class Peer(Stream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         assert not self.writing, "two write at once"
         self.writing = True
-        await running_network().sleep(0)
+        await present_network().sleep(0)
         self.writing = False
         if self.closed:
             raise write_error("the peer")
         self.received += buffer
         if self.takes is not None and len(self.received) > self.takes:
-            await running_network().event().wait(timeout)
+            await present_network().event().wait(timeout)
             raise write_timeout("the peer", timeout)
 
     async def send_eof(self) -> None:
@@ -144,6 +144,6 @@ class Notes:
             result = self._note(name, args)
             if inspect.isawaitable(result):
                 await result
-            await running_network().sleep(0)
+            await present_network().sleep(0)
 
         return callback

@@ -123,3 +123,20 @@ def test_it_starts_and_stops(caplog):
     with caplog.at_level(logging.DEBUG, "interlock"):
         run(main())
     assert caplog.records == []
+
+
+def test_a_websocket_is_refused():
+    async def main():
+        told = []
+        incoming = iter([{"type": "websocket.connect"}])
+
+        async def receive():
+            return next(incoming)
+
+        async def send(message):
+            told.append(message["type"])
+
+        await app({"type": "websocket", "path": "/"}, receive, send)
+        assert told == ["websocket.close"]
+
+    run(main())

@@ -11,12 +11,12 @@ from typing import Any, Final, Self, TypedDict, Unpack
 
 from interlock.client.errors import UnsupportedProtocol
 from interlock.client.messages import DEFAULT_TIMEOUTS, Content, Request, Trace
-from interlock.client.networks import blocking_network, running_network
 from interlock.client.pool import Pool
 from interlock.client.responses import AsyncResponse, BlockingResponse
 from interlock.client.timeouts import ClientTimeouts
 from interlock.http.events import InformationalResponse
 from interlock.http.fields import Headers, Octets, RawFields
+from interlock.net.networks import blocking_network, running_network
 from interlock.net.stream import run
 from interlock.net.urls import split_url, url_credentials, url_host, url_port, url_target
 

@@ -13,7 +13,7 @@ import httpx
 
 from interlock.client.messages import Content, Request, Response
 from interlock.client.timeouts import ClientTimeouts
-from interlock.http.fields import Headers, RawFields
+from interlock.http.fields import Headers, RawFields, octets_of
 
 __all__ = ["RequestMaker", "content_of", "extensions_of", "trailers_of"]
 
@@ -34,16 +34,19 @@ class RequestMaker:
         self._timeouts: ClientTimeouts | None = None
 
     def request(self, request: httpx.Request, content: Content) -> Request:
-        """``request`` with this content."""
+        """``request`` with this content.
+
+        Raises :class:`~interlock.http.errors.LocalProtocolError`.
+        """
         url = request.url
         scheme = url.raw_scheme
         extensions = request.extensions
         made = Request(
-            request.method.encode("ascii"),
+            octets_of(request.method, "method"),
             scheme,
             url.raw_host.decode("ascii"),
             url.port or _DEFAULT_PORTS.get(url.scheme, 0),
-            extensions.get("target", url.raw_path),
+            octets_of(extensions.get("target", url.raw_path), "target"),
             request.headers.raw,
             content,
             timeouts=self._timeouts_of(extensions.get("timeout")),

@@ -10,13 +10,13 @@ from typing import Any, Final
 import httpx
 
 from interlock.client.messages import Exchange
-from interlock.client.networks import blocking_network, running_network
 from interlock.client.pool import Pool
 from interlock.client.proxy import Proxy
 from interlock.http.leniency import STRICT, Leniency
 from interlock.http.limits import Limits
 from interlock.httpx.errors import TRANSLATED, translated
 from interlock.httpx.messages import RequestMaker, content_of, extensions_of, trailers_of
+from interlock.net.networks import blocking_network, running_network
 from interlock.net.stream import Network, SocketOption, Stream, run
 from interlock.net.urls import basic_credentials
 
@@ -200,8 +200,8 @@ class Transport(Configured, httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         assert isinstance(request.stream, httpx.SyncByteStream)
         assert self._pool is not None
-        asked = self._maker.request(request, content_of(request.stream, blocking=True))
         try:
+            asked = self._maker.request(request, content_of(request.stream, blocking=True))
             response = run(self._pool.send(asked))
         except TRANSLATED as error:
             raise translated(error) from error
@@ -230,8 +230,8 @@ class AsyncTransport(Configured, httpx.AsyncBaseTransport):
         pool = self._pool
         if pool is None:
             pool = self._pool = self._new_pool(running_network())
-        asked = self._maker.request(request, content_of(request.stream, blocking=False))
         try:
+            asked = self._maker.request(request, content_of(request.stream, blocking=False))
             response = await pool.send(asked)
         except TRANSLATED as error:
             raise translated(error) from error

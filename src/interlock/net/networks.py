@@ -9,11 +9,11 @@ from typing import Any
 
 from interlock.net.stream import Network, Stream
 
-__all__ = ["as_stream", "running_network"]
+__all__ = ["as_stream", "blocking_network", "present_network", "running_network"]
 
 
 def running_network() -> Network:
-    """The network of the loop that runs: trio's or asyncio's.  Where none does, threads block."""
+    """The network of the loop that runs: trio's or asyncio's.  Raises :class:`RuntimeError` where none does."""
     if "trio" in sys.modules:
         from trio.lowlevel import in_trio_run
 
@@ -21,20 +21,27 @@ def running_network() -> Network:
             from interlock.net.trio.network import TrioNetwork
 
             return TrioNetwork()
-    if "asyncio" in sys.modules:
-        from asyncio import get_running_loop
+    from asyncio import get_running_loop
 
-        try:
-            get_running_loop()
-        except RuntimeError:
-            pass
-        else:
-            from interlock.net.asyncio.network import AsyncioNetwork
+    get_running_loop()
+    from interlock.net.asyncio.network import AsyncioNetwork
 
-            return AsyncioNetwork()
+    return AsyncioNetwork()
+
+
+def blocking_network() -> Network:
+    """Sockets that block."""
     from interlock.net.blocking.network import BlockingNetwork
 
     return BlockingNetwork()
+
+
+def present_network() -> Network:
+    """The network of the loop that runs; where none does, sockets that block."""
+    try:
+        return running_network()
+    except RuntimeError:
+        return blocking_network()
 
 
 def as_stream(stream: Any) -> Stream:

@@ -50,6 +50,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await receive()
             await send({"type": answer})
         return
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+        return
     size = await _content_size(receive)
     if size is None:
         return

@@ -16,7 +16,7 @@ from interlock.net.errors import NetworkError, TimeoutException, WriteError
 from interlock.net.http1.delegate import RequestStartLine, ResponseStartLine
 from interlock.net.http1.detached import DetachedStream
 from interlock.net.http1.parameters import HTTP1ConnectionParameters
-from interlock.net.networks import as_stream, running_network
+from interlock.net.networks import as_stream, present_network
 from interlock.net.sockets import reset_on_close
 from interlock.net.stream import Event as Occurrence
 from interlock.net.stream import Network, Stream
@@ -73,7 +73,7 @@ class HTTP1Output:
     @property
     def _network(self) -> Network:
         if self._running is None:
-            self._running = running_network()
+            self._running = present_network()
         return self._running
 
     # -- for the owner and for delegates
