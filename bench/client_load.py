@@ -43,7 +43,7 @@ class Count:
 
     def told(self) -> str:
         used = time.process_time() - self.used_before
-        return f"{self.requests / (time.perf_counter() - self.begin)} {used / self.requests * 1e6}"
+        return f"{self.requests / (time.perf_counter() - self.begin)} {used / max(self.requests, 1) * 1e6}"
 
 
 def blocking(ask: Callable[[], bytes], concurrency: int, seconds: float) -> str:

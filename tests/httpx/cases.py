@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 #: Every case, by its name.
 CASES: dict[str, "Case"] = {}
 
-#: httpx's timeout where a case does not wait for one: it fails rather than hangs.
-LONG = 20.0
+#: httpx's timeout where a case does not wait for one: it fails rather than hangs.  An integer, as many are that people give.
+LONG = 20
 #: A timeout that a case waits for.  What it waits for never comes, so it may be short.
 SHORT = 0.05
 

@@ -23,6 +23,7 @@ for method in ("GET", "HEAD", "OPTIONS", "DELETE", "POST", "PUT", "PATCH", "TRAC
         asks(f"method-{method}-with-content", method, content=b"some content")
 asks("method-odd", "x-Odd!")
 asks("method-bad", "G T")
+asks("method-unicode", "GÉT")
 asks("method-empty", "")
 asks("method-head", "HEAD", "/head")
 asks("query", "GET", "/echo?a=b&c=d%20e", params={"f": "ü", "g": ["1", "2"]})
@@ -131,6 +132,11 @@ async def text_of_a_response(face, site):
 async def extension_target(face, site):
     extensions = {"target": b"*"}
     return told(await face.request("OPTIONS", site.http + "/echo", extensions=extensions))
+
+
+@case()
+async def extension_target_text(face, site):
+    return told(await face.request("GET", site.http + "/echo", extensions={"target": "/other?a"}))
 
 
 @case()

@@ -220,6 +220,14 @@ async def http2_one_connection(face, site):
 
 
 @case(verify=trusting, http2=True)
+async def http2_stream_below(face, site):
+    async with face.stream("GET", site.h2 + "/length") as response:
+        below = response.extensions["network_stream"]
+        agreed = below.get_extra_info("ssl_object").selected_alpn_protocol()
+        return agreed, below.get_extra_info("server_addr"), below.get_extra_info("client_addr")[0]
+
+
+@case(verify=trusting, http2=True)
 async def http2_streams_at_once(face, site):
     async with face.stream("GET", site.h2 + "/large") as one, face.stream("GET", site.h2 + "/length") as other:
         return await face.read(other), len(await face.read(one))
