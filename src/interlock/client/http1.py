@@ -12,7 +12,7 @@ from interlock.client.heads import ForwardingProxy, repeatable, request_head
 from interlock.client.messages import Connection, Exchange, Request, Response
 from interlock.client.switched import SwitchedStream
 from interlock.client.timeouts import ClientTimeouts
-from interlock.client.trace import tell, traced
+from interlock.client.trace import ContentTrace, tell, traced
 from interlock.h1.connection import Connection as Engine
 from interlock.http import events
 from interlock.http.errors import RemoteProtocolError
@@ -45,7 +45,6 @@ class HTTP1Exchange(Exchange):
         "_error",
         "_held",
         "_ready",
-        "_steps",
         "_stream",
         "_trace",
         "_trailers",
@@ -69,12 +68,10 @@ class HTTP1Exchange(Exchange):
         #: What the rate of the content is measured by: octets, and seconds that we have waited for them.
         self.octets = 0
         self.waited = 0.0
-        self._trace = None if request.trace is None else request
+        self._trace = None if request.trace is None else ContentTrace(request.trace, "http11", {"request": request})
         self.hold: Final = request.hold
         #: With ``hold``: the connection that can be used again once this is closed.
         self._held: ClientHTTP1Connection | None = None
-        #: With a trace: whether the content's step has begun (1) and ended (2), and the exchange was closed (3).
-        self._steps = 0
 
     def take_rest(self) -> bytes | None:
         if self._connection is not None or self._error is not None or self._trace is not None:
@@ -85,7 +82,7 @@ class HTTP1Exchange(Exchange):
 
     async def read_block(self) -> bytes:
         if self._trace is not None:
-            return await self._read_traced(self._trace)
+            return await self._trace.read(self.read)
         return await self.read()
 
     async def read(self) -> bytes:
@@ -100,31 +97,11 @@ class HTTP1Exchange(Exchange):
             return b""
         return await self._connection.read_block(self)
 
-    async def _read_traced(self, request: Request) -> bytes:
-        assert request.trace is not None
-        name = "http11.receive_response_body"
-        if self._steps == 0:
-            self._steps = 1
-            await tell(request.trace, f"{name}.started", {"request": request})
-        try:
-            block = await self.read()
-        except BaseException as error:
-            if self._steps == 1:
-                self._steps = 2
-                await tell(request.trace, f"{name}.failed", {"exception": error})
-            raise
-        if not block and self._steps == 1:
-            self._steps = 2
-            await tell(request.trace, f"{name}.complete", {"return_value": None})
-        return block
-
     async def aclose(self) -> None:
-        request = self._trace
-        if request is None:
+        if self._trace is None:
             await self._close()
-        elif self._steps < 3:
-            self._steps = 3
-            await traced(request.trace, "http11.response_closed", {"request": request}, self._close())
+        else:
+            await self._trace.close(self._close)
 
     async def _close(self) -> None:
         connection = self._connection

@@ -14,7 +14,7 @@ from interlock.client.http2_inbox import Inbox
 from interlock.client.http2_link import HTTP2Link
 from interlock.client.http2_tunnel import HTTP2Tunnel
 from interlock.client.messages import Exchange, Request, Response
-from interlock.client.trace import tell, traced
+from interlock.client.trace import ContentTrace
 from interlock.h2 import Data, EndOfMessage, Headers, PriorityUpdated, errors
 from interlock.h2.priority import parse_priority
 from interlock.http.fields import RawFields
@@ -40,8 +40,8 @@ class HTTP2Exchange(Exchange):
         "_rated",
         "_request",
         "_sent_at",
-        "_steps",
         "_taken",
+        "_trace",
         "_tunnel",
         "_upload",
         "_waited",
@@ -67,8 +67,8 @@ class HTTP2Exchange(Exchange):
         self._rated = False
         self._closed = False
         self._tunnel: HTTP2Tunnel | None = None
-        #: With a trace: whether the content's step has begun (1) and ended (2), and the exchange was closed (3).
-        self._steps = 0
+        info = {"request": request, "stream_id": inbox.stream_id}
+        self._trace = None if request.trace is None else ContentTrace(request.trace, "http2", info)
 
     # -- the content of the request
 
@@ -268,25 +268,9 @@ class HTTP2Exchange(Exchange):
         return rest
 
     async def read_block(self) -> bytes:
-        request = self._request
-        if request.trace is None:
+        if self._trace is None:
             return await self._read()
-        name = "http2.receive_response_body"
-        info = {"request": request, "stream_id": self.inbox.stream_id}
-        if self._steps == 0:
-            self._steps = 1
-            await tell(request.trace, f"{name}.started", info)
-        try:
-            block = await self._read()
-        except BaseException as error:
-            if self._steps == 1:
-                self._steps = 2
-                await tell(request.trace, f"{name}.failed", {"exception": error})
-            raise
-        if not block and self._steps == 1:
-            self._steps = 2
-            await tell(request.trace, f"{name}.complete", {"return_value": None})
-        return block
+        return await self._trace.read(self._read)
 
     async def _read(self) -> bytes:
         inbox = self.inbox
@@ -354,13 +338,13 @@ class HTTP2Exchange(Exchange):
     # -- the end
 
     async def aclose(self) -> None:
-        request = self._request
-        if request.trace is None:
+        if self._trace is None:
             await self._break_off(errors.CANCEL)
-        elif self._steps < 3:
-            self._steps = 3
-            info = {"request": request, "stream_id": self.inbox.stream_id}
-            await traced(request.trace, "http2.response_closed", info, self._break_off(errors.CANCEL))
+        else:
+            await self._trace.close(self._give_up)
+
+    async def _give_up(self) -> None:
+        await self._break_off(errors.CANCEL)
 
     async def _break_off(self, code: int) -> None:
         self.drop(code)

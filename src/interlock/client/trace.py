@@ -4,11 +4,11 @@ A step is told of as ``<name>.started``, and then as ``<name>.complete`` or ``<n
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from interlock.client.messages import Trace
 
-__all__ = ["tell", "traced"]
+__all__ = ["ContentTrace", "tell", "traced"]
 
 T = TypeVar("T")
 
@@ -52,3 +52,46 @@ async def traced(
             undo(result)
         raise
     return result
+
+
+class ContentTrace:
+    """Tells the hook of the content of one response: a step from the first block that is asked for to the last.
+
+    ``version``: what the names begin with; ``info``: what the steps are about.
+    """
+
+    __slots__ = ("_begun", "_closed", "_ended", "_info", "_trace", "_version")
+
+    def __init__(self, trace: Trace, version: str, info: dict[str, Any]) -> None:
+        self._trace: Final = trace
+        self._version: Final = version
+        self._info: Final = info
+        self._begun = False
+        self._ended = False
+        self._closed = False
+
+    async def read(self, read: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
+        """The next block, b"" at the end, as ``read`` gives it."""
+        if not self._begun:
+            self._begun = True
+            await self._tell("started", self._info)
+        try:
+            block = await read()
+        except BaseException as error:
+            if not self._ended:
+                self._ended = True
+                await self._tell("failed", {"exception": error})
+            raise
+        if not block and not self._ended:
+            self._ended = True
+            await self._tell("complete", {"return_value": None})
+        return block
+
+    async def close(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Let ``close`` close the response, for the first time."""
+        if not self._closed:
+            self._closed = True
+            await traced(self._trace, f"{self._version}.response_closed", self._info, close())
+
+    async def _tell(self, what: str, info: dict[str, Any]) -> None:
+        await tell(self._trace, f"{self._version}.receive_response_body.{what}", info)
