@@ -153,6 +153,26 @@ def test_a_window_that_is_too_large() -> None:
         decode(ContentDecoder(["zstd"]), encoded)
 
 
+def test_nothing_grows_between_two_codings() -> None:
+    """Many members without content are much between the codings, and nothing in the end."""
+    members = gzip.compress(b"") * 100_000
+    decoder = ContentDecoder(["gzip", "gzip"])
+    with pytest.raises(RemoteProtocolError, match="more than 100 times"):
+        decode(decoder, gzip.compress(members))
+    decoder = ContentDecoder(["gzip", "gzip"], most_ratio=0, most_octets=1_000_000)
+    with pytest.raises(RemoteProtocolError, match="more than 1000000 octets"):
+        decode(decoder, gzip.compress(members))
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+def test_members_without_content_have_their_price(name: str) -> None:
+    with pytest.raises(RemoteProtocolError, match="more than 100 times"):
+        decode(ContentDecoder([name]), ENCODERS[name](b"") * 1000)
+    assert decode(ContentDecoder([name]), ENCODERS[name](b"") * 500) == b""
+    long = random.Random(1).randbytes(20)
+    assert decode(ContentDecoder([name]), ENCODERS[name](long) * 1000) == long * 1000
+
+
 def test_codings_of() -> None:
     assert codings_of([b"GZip, br", b" zstd ,,"]) == ["gzip", "br", "zstd"]
     assert codings_of([]) == []

@@ -20,6 +20,8 @@ __all__ = ["ContentDecoder", "can_decode", "codings_of"]
 _GRACE: Final = 1048576
 #: Codings that were laid one upon another; nobody needs more than two.
 _MOST_CODINGS: Final = 4
+#: Octets of content that a further member, or frame, costs as much as: there can be any number of them, with nothing in them.
+_MEMBER: Final = 2048
 #: Octets of zstd that are decoded at once: each block of four octets or more can become 128 KiB (RFC 8878 §3.1.1.2).
 _ZSTD_PIECE: Final = 64
 #: The largest window that a decoder has to have (RFC 9659 §3).
@@ -54,6 +56,9 @@ class Coding:
         #: Whether any were ever given, and whether all of it is decoded.
         self.begun = False
         self.done = False
+        #: Octets that came out of it, and the members, or frames, behind the first.
+        self.made = 0
+        self.members = 0
 
     def receive(self, data: bytes) -> None:
         """Give it more octets."""
@@ -114,6 +119,7 @@ class _Deflate(Coding):
             raise self.bad("there are octets behind its end")
         self._inflater = zlib.decompressobj(_GZIP)
         self.done = False
+        self.members += 1
 
 
 @final
@@ -162,6 +168,7 @@ class _Zstd(Coding):
                 return b""
             if self._decompressor is None:
                 self._decompressor = _zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+                self.members += self.done
                 self.done = False
             piece = self.input[:_ZSTD_PIECE]
             self.input = self.input[_ZSTD_PIECE:]
@@ -208,7 +215,8 @@ class ContentDecoder:
 
     ``codings``: in the order in which they were applied, as :func:`codings_of` gives them.  ``most_octets``: of all
     decoded content; None: no limit.  ``most_ratio``: octets of content that an octet received may stand for on the
-    average, once there is 1 MiB of content; 0: no limit.
+    average, once there is 1 MiB of content; 0: no limit.  Both hold for each coding by itself, so that nothing is hidden
+    between two of them; and members without content count, too.
 
     Raises :class:`ValueError` for a coding that :func:`can_decode` does not know, and for more than four.
     """
@@ -245,22 +253,28 @@ class ContentDecoder:
         if not self._steps:
             octets = self._plain[:most]
             self._plain = self._plain[most:]
+            self._check(self.decoded + len(octets), 0)
         else:
             octets = self._take(len(self._steps) - 1, most)
         self.decoded += len(octets)
-        if 0 <= self._most_octets < self.decoded:
+        return octets
+
+    def _check(self, made: int, members: int) -> None:
+        """Hold what came out of a step against the limits."""
+        if 0 <= self._most_octets < made:
             raise RemoteProtocolError(f"decoded content of more than {self._most_octets} octets", 413)
-        if self._most_ratio and self.decoded > max(_GRACE, self.received * self._most_ratio):
+        if self._most_ratio and made + members * _MEMBER > max(_GRACE, self.received * self._most_ratio):
             raise RemoteProtocolError(
                 f"content of more than {self._most_ratio} times the octets that it was encoded in", 413
             )
-        return octets
 
     def _take(self, index: int, most: int) -> bytes:
         """What comes out of a step; what goes into it comes out of the one before."""
         step = self._steps[index]
         while True:
             octets = step.take(most)
+            step.made += len(octets)
+            self._check(step.made, step.members)
             if octets or not index:
                 return octets
             data = self._take(index - 1, most)
