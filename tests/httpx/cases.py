@@ -10,6 +10,8 @@ CASES: dict[str, "Case"] = {}
 LONG = 20
 #: A timeout that a case waits for.  What it waits for never comes, so it may be short.
 SHORT = 0.05
+#: One in which something else has to come first, on a machine that is busy, too.
+ENOUGH = 0.4
 
 
 class Case(NamedTuple):

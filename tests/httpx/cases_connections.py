@@ -3,7 +3,7 @@
 import socket
 
 import httpx
-from tests.httpx.cases import LONG, SHORT, add, case, told, trusting
+from tests.httpx.cases import ENOUGH, LONG, SHORT, add, case, told, trusting
 
 
 @case()
@@ -161,7 +161,11 @@ fails(
 )
 fails("timeout-write-begun", "/begun-and-stalled", httpx.Timeout(LONG, write=SHORT), "POST", content=b"x" * 30_000_000)
 fails(
-    "timeout-write-refused", "/refused-and-stalled", httpx.Timeout(LONG, write=SHORT), "POST", content=b"x" * 30_000_000
+    "timeout-write-refused",
+    "/refused-and-stalled",
+    httpx.Timeout(LONG, write=ENOUGH),
+    "POST",
+    content=b"x" * 30_000_000,
 )
 fails("timeout-none", "/length", None)
 

@@ -1,7 +1,7 @@
 """Cases: TLS, proxies, and HTTP/2."""
 
 import httpx
-from tests.httpx.cases import LONG, SHORT, add, case, told, trusting
+from tests.httpx.cases import ENOUGH, LONG, SHORT, add, case, told, trusting
 
 
 @case(verify=trusting)
@@ -121,7 +121,7 @@ asks("proxy-refuses", "https://refused.test/")
 asks("proxy-asks-for-authorization", "https://auth.test/")
 asks("proxy-is-broken", "https://broken.test/")
 asks("proxy-ends", "https://ended.test/")
-asks("proxy-is-silent", "https://silent.test/", timeout=httpx.Timeout(SHORT, write=LONG, pool=LONG))
+asks("proxy-is-silent", "https://silent.test/", timeout=httpx.Timeout(ENOUGH, write=LONG, pool=LONG))
 
 
 @case(proxy=plain_proxy, verify=trusting)
