@@ -428,6 +428,29 @@ def test_max_body_size_of_one_message(world: str) -> None:
     run(world, main)
 
 
+def test_limits_set_ahead_of_a_message_are_for_that_message(world: str) -> None:
+    async def main() -> None:
+        peer = Peer(RESPONSES["length"], RESPONSES["length"], ends=False)
+        connection = HTTP1Connection(peer, True, HTTP1ConnectionParameters(max_body_size=9))
+        connection.set_max_body_size(10)
+        connection.write_headers(GET, HOST)
+        connection.finish()
+        assert await connection.read_response(Notes())
+        connection.write_headers(GET, HOST)
+        connection.finish()
+        with pytest.raises(RemoteProtocolError, match="content of more than 9 octets"):
+            await connection.read_response(Notes())
+
+        connection = HTTP1Connection(Peer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na", 6.0, b"b"), True)
+        connection.set_body_timeout(5)
+        connection.write_headers(GET, HOST)
+        connection.finish()
+        with pytest.raises(ReadTimeout, match="the content has not come in time"):
+            await connection.read_response(Notes())
+
+    run(world, main)
+
+
 def test_max_header_size(world: str) -> None:
     octets = b"HTTP/1.1 200 OK\r\nX: %b\r\nContent-Length: 0\r\n\r\n" % (b"x" * 1000)
     assert respond(world, octets, params=HTTP1ConnectionParameters(max_header_size=2000))[1]

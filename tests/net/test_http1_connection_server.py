@@ -2,6 +2,8 @@
 
 import asyncio
 import functools
+import gzip
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -56,6 +58,7 @@ class Server:
         params: HTTP1ConnectionParameters | None = None,
         sync: bool = False,
         takes: int | None = None,
+        made: Callable[[HTTP1Connection], None] | None = None,
         **actions: Any,
     ) -> None:
         self.peer = Peer(*script, ends=ends, takes=takes)
@@ -67,6 +70,8 @@ class Server:
         def delegate(connection: HTTP1Connection) -> Notes:
             notes = Notes(connection, sync=sync, **actions)
             self.notes.append(notes)
+            if made is not None:
+                made(connection)
             return notes
 
         async def main() -> None:
@@ -303,6 +308,20 @@ def test_a_larger_body_where_the_delegate_allows_it(world: str) -> None:
         headers_received=lambda notes, *_: notes.connection.set_max_body_size(1000),
     )
     assert server.sent == HELLO * 2
+
+
+def test_a_limit_that_a_delegate_sets_when_it_is_made(world: str) -> None:
+    octets = gzip.compress(bytes(1000))
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(octets)
+    allowed = iter((1000, 999))
+
+    server = Server(
+        world,
+        (head + octets) * 2,
+        params=HTTP1ConnectionParameters(decompress=True),
+        made=lambda connection: connection.set_max_body_size(next(allowed)),
+    )
+    assert server.sent.startswith(HELLO + b"HTTP/1.1 413 ")
 
 
 def test_content_goes_wrong_behind_the_beginning_of_the_response(world: str) -> None:

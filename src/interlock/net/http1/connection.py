@@ -52,10 +52,11 @@ class HTTP1Connection(HTTP1Output):
         self._wait: Final = Wait(self._timeouts)
         self._close_callback: Callable[[], Any] | None = None
         # Of the message that is received: how much content there may be, and was, and how long it may still take.
-        self._max_body_size = self.params.max_body_size
+        self._max_body_size: int | None = None
         self._body_size = 0
         self._body_seconds = math.inf
         self._decompressing: DecompressingDelegate | None = None
+        self._next_message()
 
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
         """Have ``callback`` called, once, when the client closes its side, or is lost, while it waits for the response.
@@ -66,13 +67,19 @@ class HTTP1Connection(HTTP1Output):
         self._close_callback = callback
 
     def set_max_body_size(self, max_body_size: int | None) -> None:
-        """How many octets of content the message may have that is being received; None: any number."""
+        """How many octets of content a message may have, None: any number.
+
+        It is for the message that is being received; set between two messages, for the next one.
+        """
         self._max_body_size = max_body_size
         if self._decompressing is not None:
             self._decompressing.max_body_size = max_body_size
 
     def set_body_timeout(self, timeout: float | None) -> None:
-        """How many seconds the rest of the message may take that is being received; None: as long as it keeps coming."""
+        """How many seconds the rest of the content may take; None: as long as it keeps coming.
+
+        It is for the message that is being received; set between two messages, for the next one.
+        """
         self._body_seconds = math.inf if timeout is None else float(timeout)
 
     # -- the client
@@ -110,7 +117,7 @@ class HTTP1Connection(HTTP1Output):
         reusable = engine.our_state is DONE and engine.their_state is DONE and not engine.has_trailing_data
         reusable = reusable and not self._has_more()
         if reusable and not self._closing and not self.params.no_keep_alive:
-            engine.start_next_cycle()
+            self._start_next_cycle()
             return True
         await self._close()
         if not finished[0]:
@@ -204,7 +211,7 @@ class HTTP1Connection(HTTP1Output):
         engine = self._engine
         if self._gone() or engine.our_state is not DONE or engine.their_state is not DONE:
             return False
-        engine.start_next_cycle()
+        self._start_next_cycle()
         return True
 
     async def _receive_request(self, request: Request, callbacks: Callbacks) -> Headers | None:
@@ -283,14 +290,21 @@ class HTTP1Connection(HTTP1Output):
 
     # -- both
 
+    def _next_message(self) -> None:
+        """What holds for a message unless its owner or its delegate says otherwise."""
+        self._max_body_size = self.params.max_body_size
+        self._body_size = 0
+        self.set_body_timeout(self.params.body_timeout)
+        self._decompressing = None
+
+    def _start_next_cycle(self) -> None:
+        self._engine.start_next_cycle()
+        self._next_message()
+
     def _begin_message(self, delegate: Any) -> Callbacks:
         params = self.params
-        self._max_body_size = params.max_body_size
-        self._body_size = 0
-        self.set_body_timeout(params.body_timeout)
-        self._decompressing = None
         if params.decompress:
-            delegate = DecompressingDelegate(delegate, params.chunk_size, params.max_body_size, params.max_ratio)
+            delegate = DecompressingDelegate(delegate, params.chunk_size, self._max_body_size, params.max_ratio)
             self._decompressing = delegate
         return Callbacks(delegate)
 
