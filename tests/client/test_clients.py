@@ -189,6 +189,10 @@ def test_content_as_it_comes_and_trailers(talk: Talk) -> None:
             whole = b"".join(await face.blocks(response, 1000))
             assert whole == b"".join(bytes([number]) * 3000 for number in range(50))
             assert response.trailers == [(b"x-count", b"50")]
+            with pytest.raises(RuntimeError, match="taken in pieces"):
+                await face.read(response)
+            with pytest.raises(RuntimeError, match="taken in pieces"):
+                assert response.text
         async with face.stream("GET", "/blocks/2/10") as response:
             assert await face.read(response) == b"\0" * 10 + b"\1" * 10
             assert b"".join(await face.blocks(response, 10)) == response.content
@@ -299,6 +303,10 @@ def test_arguments_that_are_none(talk: Talk) -> None:
             await face.request("GET", "/echo", headers={"A": "b\nc"})
         with pytest.raises(LocalProtocolError):
             await face.request("G T", "/echo")
+        with pytest.raises(LocalProtocolError, match="illegal method"):
+            await face.request("GÉT", "/echo")
+        with pytest.raises(TypeError, match="no option json, timeout: there are content, "):
+            await face.request("GET", "/echo", timeout=3, json={})
         if face.world.name == "blocking":
             with pytest.raises(TypeError, match="AsyncClient"):
                 await face.request("POST", "/echo", content=blocks())

@@ -264,7 +264,7 @@ def test_those_who_wait_can_be_bounded() -> None:
         response = await begin(pool)
         waiting = start(begin(pool), begin(pool))
         await passing(1)
-        with pytest.raises(TooManyConnections):
+        with pytest.raises(TooManyConnections, match="no more than 2 requests"):
             await begin(pool)
         with pytest.raises(TooManyConnections):
             await begin(pool, host="b.example")

@@ -53,6 +53,10 @@ class RequestOptions(TypedDict, total=False):
     max_content: int | None
 
 
+#: Their names, since nobody has to run a type checker: what is not known would do nothing.
+_OPTIONS: Final = frozenset(RequestOptions.__annotations__)
+
+
 @lru_cache(maxsize=256)
 def _parts(url: str) -> tuple[bytes, str, int, bytes]:
     """Scheme, host, port and target."""
@@ -82,6 +86,9 @@ class _Client:
 
     def _request(self, method: str, url: str, options: RequestOptions) -> tuple[Request, int | None]:
         """The request, and how much of the content of its response is read as a whole."""
+        if not options.keys() <= _OPTIONS:
+            unknown = ", ".join(sorted(options.keys() - _OPTIONS))
+            raise TypeError(f"a request has no option {unknown}: there are {', '.join(sorted(_OPTIONS))}")
         scheme, host, port, target = _parts(url)
         content = options.get("content")
         if isinstance(content, str):
@@ -103,7 +110,7 @@ class _Client:
             headers = (*kept, *own.raw_items())
         priority = options.get("priority")
         request = Request(
-            method.encode("ascii"),
+            method.encode(),  # what is not ASCII is refused with all else that is no method
             scheme,
             host,
             port,

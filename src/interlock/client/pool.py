@@ -240,7 +240,7 @@ class Pool:
         """Have a request wait.  One that was given a connection before, in vain, keeps its turn."""
         if first and self._most_waiting is not None and self._waiting >= self._most_waiting:
             self._drop_if_empty(origin)
-            raise TooManyConnections(f"{self._waiting} requests wait for a connection")
+            raise TooManyConnections(f"no more than {self._most_waiting} requests may wait for a connection")
         waiter = Waiter(origin, self._network.event(), number)
         self._origins[origin.key] = origin
         origin.waiting[waiter] = None

@@ -13,11 +13,22 @@ from interlock.net.stream import Stream, run
 
 __all__ = ["AsyncResponse", "BlockingResponse"]
 
+_TAKEN: Final = "the content was taken in pieces, which are not kept"
+
 
 class ReadableResponse:
     """What all of them have: the head, and the content once it was read."""
 
-    __slots__ = ("_content", "_exchange", "_max_content", "headers", "http_version", "reason", "status_code")
+    __slots__ = (
+        "_content",
+        "_exchange",
+        "_max_content",
+        "_taken",
+        "headers",
+        "http_version",
+        "reason",
+        "status_code",
+    )
 
     def __init__(self, response: Response, max_content: int | None) -> None:
         self.status_code: Final = response.status_code
@@ -30,6 +41,8 @@ class ReadableResponse:
         self._exchange: Final[Exchange] = response.exchange
         self._max_content: Final = max_content
         self._content: bytes | None = None
+        # Whether some of the content was taken in pieces, which are not kept.
+        self._taken = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code} {self.reason}".rstrip() + ">"
@@ -42,9 +55,12 @@ class ReadableResponse:
 
     @property
     def content(self) -> bytes:
-        """The content, as it came, content codings included.  Raises :class:`RuntimeError` where it was not read."""
+        """The content, as it came, content codings included.
+
+        Raises :class:`RuntimeError` where it was not read, or was taken in pieces.
+        """
         if self._content is None:
-            raise RuntimeError("the content was not read: read() does that")
+            raise RuntimeError(_TAKEN if self._taken else "the content was not read: read() does that")
         return self._content
 
     @property
@@ -78,6 +94,8 @@ class ReadableResponse:
         """All of the content, and the end of the exchange."""
         if self._content is not None:
             return self._content
+        if self._taken:
+            raise RuntimeError(_TAKEN)
         most = self._max_content
         try:
             if most is not None and self.headers.content_length > most:
@@ -108,8 +126,8 @@ class AsyncResponse(ReadableResponse):
     async def read(self) -> bytes:
         """All of the content.
 
-        Raises :class:`ContentTooLarge` beyond ``max_content``, and what
-        :meth:`~interlock.client.messages.Exchange.read_block` does.
+        Raises :class:`RuntimeError` where some of it was taken in pieces, :class:`ContentTooLarge` beyond ``max_content``,
+        and what :meth:`~interlock.client.messages.Exchange.read_block` does.
         """
         return await self._read()
 
@@ -120,6 +138,7 @@ class AsyncResponse(ReadableResponse):
                 yield self._content
             return
         while block := await self._exchange.read_block():
+            self._taken = True
             yield block
 
     async def aclose(self) -> None:
@@ -143,6 +162,7 @@ class BlockingResponse(ReadableResponse):
                 yield self._content
             return
         while block := run(self._exchange.read_block()):
+            self._taken = True
             yield block
 
     def close(self) -> None:
