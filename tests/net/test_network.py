@@ -26,6 +26,7 @@ from interlock.net.errors import (
     ReadTimeout,
     WriteError,
     WriteTimeout,
+    read_timeout,
 )
 from interlock.net.stream import Stream
 from interlock.net.trio.network import TrioStream
@@ -38,6 +39,10 @@ SHORT = 0.02
 @pytest.fixture(params=WORLDS)
 def world(request: pytest.FixtureRequest) -> World:
     return World(request.param)
+
+
+def test_seconds_that_were_left_of_a_longer_wait_are_rounded() -> None:
+    assert str(read_timeout("a:1", 0.1999992490018485)) == "a:1 has sent nothing for 0.2 seconds"
 
 
 @pytest.fixture(params=[False, True], ids=["tcp", "tls"])

@@ -63,7 +63,7 @@ class WriteError(NetworkError):
 
 def connect_timeout(what: str, seconds: float | None) -> ConnectTimeout:
     """``what``: the step and its other end, such as "the TLS handshake with example.com:443"."""
-    return ConnectTimeout(f"{what} took longer than {seconds} seconds")
+    return ConnectTimeout(f"{what} took longer than {_rounded(seconds)} seconds")
 
 
 def connect_error(what: str, reason: object) -> ConnectError:
@@ -73,7 +73,7 @@ def connect_error(what: str, reason: object) -> ConnectError:
 
 def read_timeout(peer: str, seconds: float | None) -> ReadTimeout:
     """``peer``: its address, as for all that follow."""
-    return ReadTimeout(f"{peer} has sent nothing for {seconds} seconds")
+    return ReadTimeout(f"{peer} has sent nothing for {_rounded(seconds)} seconds")
 
 
 def read_error(peer: str, reason: object = None) -> ReadError:
@@ -85,7 +85,7 @@ def read_error(peer: str, reason: object = None) -> ReadError:
 
 def write_timeout(peer: str, seconds: float | None) -> WriteTimeout:
     """The peer takes too little."""
-    return WriteTimeout(f"{peer} has not taken what was sent within {seconds} seconds")
+    return WriteTimeout(f"{peer} has not taken what was sent within {_rounded(seconds)} seconds")
 
 
 def write_error(peer: str, reason: object = None) -> WriteError:
@@ -93,6 +93,11 @@ def write_error(peer: str, reason: object = None) -> WriteError:
     if reason is None:
         return WriteError(f"writing to {peer}: the connection was closed here")
     return _caused(WriteError(f"writing to {peer}: {_words(reason)}"), reason)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    """What was left of a longer wait has many digits."""
+    return None if seconds is None else round(seconds, 3)
 
 
 def _words(reason: object) -> str:
