@@ -153,6 +153,14 @@ def test_the_octets_that_are_wrong_are_underlined(octets: bytes, culprit: bytes 
     assert lines[marks - 1][at : at + lines[marks].count("~")] == visible(culprit)
 
 
+def test_tls_is_recognized() -> None:
+    (problem,) = problems(explain(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"))
+    assert problem.at == 0
+    assert "this is TLS: 0x16 begins a handshake" in problem.rule.text
+    (problem,) = problems(explain(b"\x00\x03\x01"))
+    assert "TLS" not in problem.rule.text
+
+
 def test_of_a_long_line_what_is_around_the_octet_is_shown() -> None:
     octets = b"GET /" + b"x" * 3000 + b"\x7f"
     (problem,) = problems(explain(octets))

@@ -79,6 +79,7 @@ HOLES = {
         "a continuation frame where no message was begun",
         "a message begins in the midst of another",
     ),
+    "illegal octet 0x{} (RFC 9110 §5.5)": ("00", "16"),
     "too many {} (RFC 9113 §10.5)": ("resets", "PINGs"),
     "nothing asked for a {} (RFC 9110 §15.2): {}": ("101", "103"),
     "{}: {}": (),

@@ -35,6 +35,14 @@ HTTP1: Final[tuple[Given, ...]] = (
         recipients take it for the end of a line.""",
     ),
     (
+        "^illegal octet 0x1[56]",
+        ("RFC 9110 §5.5", "RFC 9112 §2.2", "RFC 8446 §5.1"),
+        "rule",
+        (),
+        """No control character stands in a line, but a tab in a field's value. Where it is the first octet, this is TLS:
+        0x16 begins a handshake, 0x15 an alert. So one end speaks TLS, and the other, or this port, is for cleartext.""",
+    ),
+    (
         "^illegal octet 0x",
         ("RFC 9110 §5.5", "RFC 9112 §2.2"),
         "rule",
