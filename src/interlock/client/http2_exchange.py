@@ -285,8 +285,8 @@ class HTTP2Exchange(Exchange):
             except Exception:
                 await self._break_off(errors.CANCEL)
                 raise
-        block = inbox.blocks.popleft()
         with link.mutex:
+            block = inbox.blocks.popleft()
             link.engine.consumed(inbox.stream_id, len(block))
         return block
 

@@ -9,6 +9,9 @@ from interlock.net.stream import Event
 
 __all__ = ["Inbox"]
 
+#: Octets up to which blocks are put together.
+_SMALL: Final = 4096
+
 
 class Inbox:
     """One stream's; 0 is that of nobody's."""
@@ -67,6 +70,19 @@ class Inbox:
         #: Whether something has happened since somebody looked; and what wakes who waits for that.
         self.changed = False
         self.event: Event | None = None
+
+    def arrived(self, block: bytes) -> None:
+        """Content has come.
+
+        Small blocks are put together: a server may send one octet in a frame, and each block costs many more than that to
+        whoever collects them.
+        """
+        blocks = self.blocks
+        if blocks and len(blocks[-1]) + len(block) <= _SMALL:
+            blocks[-1] += block
+        else:
+            blocks.append(block)
+        self.octets += len(block)
 
     def restart(self, now: float, busy: float) -> None:
         """Something has come for it, or somebody begins to wait for that."""

@@ -130,8 +130,7 @@ class HTTP2State(AnyConnection):
                 if kind is Data:
                     inbox = inboxes.get(event.stream_id)
                     if inbox is not None:
-                        inbox.blocks.append(event.data)
-                        inbox.octets += len(event.data)
+                        inbox.arrived(event.data)
                         fed[inbox] = None
                         inbox.notify()
                 elif kind is Response or kind is EndOfMessage or kind is InformationalResponse:

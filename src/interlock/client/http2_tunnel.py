@@ -45,8 +45,8 @@ class HTTP2Tunnel(Stream):
                 if left is not None and left <= 0.0:
                     raise read_timeout(_PEER, timeout)
                 await link.wait(inbox, left)
-            self._rest = inbox.blocks.popleft()
             with link.mutex:
+                self._rest = inbox.blocks.popleft()
                 link.engine.consumed(inbox.stream_id, len(self._rest))
         block = self._rest[:max_bytes]
         self._rest = self._rest[max_bytes:]
