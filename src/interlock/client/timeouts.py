@@ -1,8 +1,12 @@
 """How long a client waits for what."""
 
 from dataclasses import dataclass
+from typing import Final
 
 __all__ = ["ClientTimeouts"]
+
+#: Seconds that are as good as None.
+_FOR_EVER: Final = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class ClientTimeouts:
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
             if value is not None:
-                if value < 0:
-                    raise ValueError(f"timeout {name} must not be negative: {value}")
-                object.__setattr__(self, name, float(value))  # compiled code tells an int from a float
+                if not value >= 0:  # which holds for no NaN
+                    raise ValueError(f"timeout {name} has to be a number, and not negative: {value}")
+                # Compiled code tells an int from a float; and no clock goes as far as some would wait.
+                object.__setattr__(self, name, float(value) if value < _FOR_EVER or name == "body_rate" else None)
