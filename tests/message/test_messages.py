@@ -497,6 +497,7 @@ def test_print_what_is_not_for_terminals() -> None:
 
 def test_repr() -> None:
     assert repr(Request.parse(POST[:-1])) == "<Request 'POST /a HTTP/1.1', BODY, 4 octets>"
+    assert repr(Response()) == "<Response '', TOP, 0 octets>"
 
 
 # -- cost

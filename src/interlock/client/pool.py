@@ -92,9 +92,11 @@ class Pool:
     ``http1`` is off (RFC 9113 §3.3).  ``max_connections``: in total; ``max_connections_per_host``: to one origin; None:
     no limit.  ``max_keepalive_connections``: idle ones that are kept, each for ``keepalive_expiry`` seconds.  ``proxy``:
     a :class:`Proxy`, or its URL.  ``uds``: the path of a unix socket that all connections go to.  ``local_address``: the
-    address that they come from.  ``retries``: further attempts to connect.  ``limits``: what a server may make us hold; by
-    default :data:`~interlock.client.connecting.RESPONSE_LIMITS`.  ``leniency``: what is let pass.  ``max_waiting``: requests
-    that may wait for a connection; None: as many as are made.
+    address that they come from.  ``socket_options``: set on each socket.  ``retries``: further attempts to connect.
+    ``limits``: what a server may make us hold; by default :data:`~interlock.client.connecting.RESPONSE_LIMITS`.
+    ``leniency``: what is let pass.  ``max_waiting``: requests that may wait for a connection; None: as many as are made.
+
+    Raises :class:`ValueError` for arguments that exclude each other, or are out of range.
     """
 
     def __init__(

@@ -322,9 +322,8 @@ class Message(ABC):
             return f"({len(self.body)} octets that are no text)"
 
     def __repr__(self) -> str:
-        return (
-            f"<{type(self).__name__} {Item(self._start_line()).string!r}, {self.state.name}, {len(self.body)} octets>"
-        )
+        start_line = Item(self._start_line()).string.strip()
+        return f"<{type(self).__name__} {start_line!r}, {self.state.name}, {len(self.body)} octets>"
 
     # -- what is different between requests and responses
 
