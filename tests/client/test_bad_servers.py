@@ -142,8 +142,9 @@ def test_other_content_that_comes_slowly(loop: str, octets: bytes) -> None:
     assert_bad(loop, server, ReadTimeout, "at less than 100.0 octets a second", 10.5)
 
 
-def test_content_may_be_slow_where_no_rate_is_asked_for(loop: str) -> None:
-    """As with httpx: what counts is the time between two pieces."""
+@pytest.mark.parametrize("none", ["body_rate", "body_grace"])
+def test_content_may_be_slow_where_no_rate_is_asked_for(loop: str, none: str) -> None:
+    """As with httpx: what counts is the time between two pieces.  A grace without end is no rate either."""
 
     async def server(far: Far) -> None:
         await far.request()
@@ -153,7 +154,7 @@ def test_content_may_be_slow_where_no_rate_is_asked_for(loop: str) -> None:
     async def test(network: VirtualNetwork) -> None:
         pool = Pool(network, http2=False)
         begin = network.now()
-        assert await read(pool, get(ClientTimeouts(body_rate=None))) == b"x" * 60
+        assert await read(pool, get(ClientTimeouts(**{none: None}))) == b"x" * 60
         assert network.now() - begin >= 59
         await pool.aclose()
 

@@ -431,9 +431,9 @@ class ClientHTTP1Connection(Connection):
         """The next piece of content of the response in progress; b"" at its end."""
         try:
             while True:
-                rate = exchange.timeouts.body_rate
-                if rate:
-                    octets = await self._read_at_rate(exchange, rate)
+                grace, rate = exchange.timeouts.body_grace, exchange.timeouts.body_rate
+                if grace is not None and rate is not None:
+                    octets = await self._read_at_rate(exchange, grace, rate)
                 else:
                     octets = await self._stream.read(_READ, exchange.timeouts.read)
                 self._engine.receive_data(octets)
@@ -447,10 +447,10 @@ class ClientHTTP1Connection(Connection):
             raise
         return block or await exchange.read()
 
-    async def _read_at_rate(self, exchange: HTTP1Exchange, rate: float) -> bytes:
+    async def _read_at_rate(self, exchange: HTTP1Exchange, grace: float, rate: float) -> bytes:
         """The next octets, if those of the content come fast enough on the average."""
         timeouts = exchange.timeouts
-        left = max(0.0, (timeouts.body_grace or 0.0) + exchange.octets / rate - exchange.waited)
+        left = max(0.0, grace + exchange.octets / rate - exchange.waited)
         since = self._network.now()
         try:
             octets = await self._stream.read(_READ, left if timeouts.read is None else min(left, timeouts.read))
