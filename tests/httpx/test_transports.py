@@ -126,7 +126,7 @@ def test_content_that_waits_for_the_server(mode, site):
 def test_requests_that_may_wait(mode, site):
     async def ask(face):
         async with face.stream("GET", site.http + "/length") as response:
-            with pytest.raises(httpx.PoolTimeout, match="0 requests wait"):
+            with pytest.raises(httpx.PoolTimeout, match="no more than 0 requests may wait"):
                 await face.request("GET", site.http + "/length")
             await face.read(response)
         return (await face.request("GET", site.http + "/length")).text
