@@ -307,6 +307,8 @@ def test_arguments_that_are_none(talk: Talk) -> None:
             await face.request("GÉT", "/echo")
         with pytest.raises(TypeError, match="no option json, timeout: there are content, "):
             await face.request("GET", "/echo", timeout=3, json={})
+        with pytest.raises(TypeError, match="has to be a ClientTimeouts, not 3"):
+            await face.request("GET", "/echo", timeouts=3)
         if face.world.name == "blocking":
             with pytest.raises(TypeError, match="AsyncClient"):
                 await face.request("POST", "/echo", content=blocks())
@@ -341,6 +343,18 @@ def test_a_server_that_nobody_knows(talk: Talk) -> None:
         return program(face)
 
     talk(without_context)
+
+
+@pytest.mark.parametrize("name", ["retries", "keepalive_expiry", "max_keepalive_connections", "max_waiting"])
+def test_limits_that_are_none(name: str) -> None:
+    options: dict[str, Any] = {name: -1}
+    with pytest.raises(ValueError, match="must not be negative: -1"):
+        Client(**options)
+
+
+def test_timeouts_that_are_none() -> None:
+    with pytest.raises(TypeError, match="has to be a ClientTimeouts, not 3"):
+        Client(timeouts=3)  # type: ignore[arg-type]
 
 
 def test_an_async_client_needs_a_loop() -> None:

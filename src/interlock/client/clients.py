@@ -75,13 +75,19 @@ def _pairs(fields: Fields) -> list[tuple[Octets, Octets]]:
     return [(name, value) for name, value in (fields.items() if isinstance(fields, Mapping) else fields)]
 
 
+def _checked(timeouts: ClientTimeouts) -> ClientTimeouts:
+    if not isinstance(timeouts, ClientTimeouts):
+        raise TypeError(f"timeouts has to be a ClientTimeouts, not {timeouts!r}")
+    return timeouts
+
+
 class _Client:
     """What both faces share: how arguments become a request."""
 
     def __init__(self, headers: Fields, timeouts: ClientTimeouts, max_content: int | None) -> None:
         self._headers: Final = tuple(_pairs(headers))
         self._names: Final = frozenset(name for name, _ in Headers(self._headers))
-        self._timeouts: Final = timeouts
+        self._timeouts: Final = _checked(timeouts)
         self._max_content: Final = max_content
 
     def _request(self, method: str, url: str, options: RequestOptions) -> tuple[Request, int | None]:
@@ -117,7 +123,7 @@ class _Client:
             target,
             headers,
             content,
-            timeouts=options.get("timeouts", self._timeouts),
+            timeouts=_checked(options["timeouts"]) if "timeouts" in options else self._timeouts,
             trailers=options.get("trailers", ()),
             priority=None if priority is None else priority.encode("ascii"),
             expect_continue=options.get("expect_continue"),

@@ -122,6 +122,9 @@ class Pool:
         for limit in (max_connections, max_connections_per_host):
             if limit is not None and limit < 1:
                 raise ValueError(f"a pool needs a connection at least, not {limit}")
+        for number in (max_keepalive_connections, keepalive_expiry, retries, max_waiting):
+            if number is not None and number < 0:
+                raise ValueError(f"a limit of a pool must not be negative: {number}")
         self._network: Final = network
         self._mutex: Final = network.mutex()
         self._connector: Final = Connector(
