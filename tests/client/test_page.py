@@ -1,11 +1,15 @@
 """The Python of docs/client.md runs, with the server that it talks of."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.interop.served import serving
+
+from interlock.client import ClientTimeouts, Pool
+from interlock.client.connecting import RESPONSE_LIMITS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
@@ -28,6 +32,19 @@ def test_python_runs(line: int, text: str, address: tuple[str, int]) -> None:
         '"127.0.0.1", 8000', f'"{host}", {port}'
     )
     exec(compile("\n" * (line - 1) + text, "docs/client.md", "exec"), {"__name__": "snippet"})
+
+
+def test_defaults_are_what_they_are_said_to_be() -> None:
+    assert f"heads of {RESPONSE_LIMITS.head // 1024} KiB, {RESPONSE_LIMITS.fields} fields" in TEXT
+    times = ClientTimeouts()
+    assert times.connect == times.read == times.write == times.pool
+    assert f"are {times.read:g} seconds each unless told" in TEXT
+    assert f"({times.body_rate:g} unless told)" in TEXT
+    parameters = inspect.signature(Pool).parameters
+    rows = {row[1]: row[2] for row in re.finditer(r"^\| `(\w+)` \| (\d+|none) \|", TEXT, re.MULTILINE)}
+    assert len(rows) == 6
+    for name, default in rows.items():
+        assert parameters[name].default == (None if default == "none" else int(default))
 
 
 def test_there_are_examples() -> None:
