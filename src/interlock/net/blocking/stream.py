@@ -4,6 +4,7 @@ The socket itself never blocks; who waits polls it, each with a timeout of their
 """
 
 import contextlib
+import os
 import socket
 import ssl
 import threading
@@ -19,14 +20,19 @@ __all__ = ["BlockingStream"]
 
 
 class BlockingStream(Stream):
-    """A connected socket.  ``peer``: what errors call the other end."""
+    """A connected socket.  ``peer``: what errors call the other end.
 
-    __slots__ = ("_closed", "_lock", "_peer", "_socket", "_users", "_write_broken")
+    It is of the process that made it.  In one that is forked from that it is closed: two that read from one connection would
+    take each other's responses.
+    """
+
+    __slots__ = ("_closed", "_lock", "_peer", "_process", "_socket", "_users", "_write_broken")
 
     def __init__(self, sock: socket.socket, peer: str) -> None:
         sock.setblocking(False)
         self._socket: Final = sock
         self._peer: Final = peer
+        self._process: Final = os.getpid()
         # Who uses the socket: its descriptor must not become another's meanwhile, so the last of them closes it.
         self._lock: Final = threading.Lock()
         self._users = 0
@@ -94,7 +100,7 @@ class BlockingStream(Stream):
             if self._closed:
                 return
             self._closed = True
-            if self._users:
+            if self._users and self._process == os.getpid():
                 # Wakes who waits for it.
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
@@ -126,9 +132,10 @@ class BlockingStream(Stream):
     def _enter(self) -> bool:
         """Begin to use the socket, and return True; False if it is closed."""
         with self._lock:
-            if not self._closed:
-                self._users += 1
-            return not self._closed
+            if self._closed or self._process != os.getpid():
+                return False
+            self._users += 1
+            return True
 
     def _leave(self) -> None:
         with self._lock:
