@@ -18,18 +18,30 @@ Address = tuple[str, int]
 #: How long a message may take to come, and another to be taken, in seconds.
 PATIENCE = 30
 
+#: Fields that no Connection can take away.
+NEEDED = (b"host", b"content-length", b"transfer-encoding")
+
 
 def forward(request: Request, address: Address) -> Response:
     """Take a client's request to the server, and its response back."""
-    for name in ("Expect", "Upgrade"):
-        request.headers.pop(name, None)
+    request.headers.pop("Expect", None)
+    drop_hop_by_hop(request)
     request.headers += {"Via": "1.1 interlock", "Connection": "close"}
     with socket.create_connection(address, PATIENCE) as server:
         server.sendall(request.raw)
         response = receive_response(server, request)
+    drop_hop_by_hop(response)
     response.headers += {"Via": "1.1 interlock", "Connection": "close"}
     response.body = response.body.replace(b"Hello", b"Good evening")
     return response
+
+
+def drop_hop_by_hop(message: Message) -> None:
+    """Take out what is for one connection only (RFC 9110 §7.6.1); how the message is framed is written anew."""
+    options = b",".join(message.headers.get_all("Connection")).split(b",")
+    for name in (*options, b"Keep-Alive", b"Proxy-Connection", b"TE", b"Upgrade"):
+        if name.strip().lower() not in NEEDED:
+            message.headers.pop(name.strip(), None)
 
 
 def receive_request(client: socket.socket) -> Request:

@@ -30,7 +30,7 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         self.answer(b"Hello, " + content + b" via " + self.headers["Via"].encode())
 
     def do_GET(self) -> None:
-        self.answer(b"Hello from " + self.path.encode())
+        self.answer(", ".join(self.headers).encode() if self.path == "/fields" else b"Hello from " + self.path.encode())
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -112,6 +112,20 @@ def test_a_response_without_content(proxy: tuple[str, int]) -> None:
 
 def test_a_response_that_lies_is_not_forwarded(proxy: tuple[str, int]) -> None:
     assert ask(proxy, "GET", "/lies") == (502, b"", "")
+
+
+def test_what_is_for_one_connection_goes_no_further(proxy: tuple[str, int]) -> None:
+    connection = http.client.HTTPConnection(*proxy, timeout=PATIENCE)
+    with contextlib.closing(connection):
+        fields = {
+            "Connection": "x-hop, host , keep-alive",
+            "X-Hop": "1",
+            "Keep-Alive": "a",
+            "TE": "trailers",
+            "X-End": "2",
+        }
+        connection.request("GET", "/fields", headers=fields)
+        assert connection.getresponse().read() == b"Host, Accept-Encoding, Connection, X-End, Via"
 
 
 def test_a_client_that_waits_to_be_asked_is_asked(proxy: tuple[str, int]) -> None:
