@@ -104,6 +104,15 @@ def test_priority(mode, version, priority, site):
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_priority_that_is_none(mode, site):
+    async def ask(face):
+        with pytest.raises(httpx.LocalProtocolError, match="priority 'ü=1' is not ASCII"):
+            await face.request("GET", site.http + "/echo", extensions={"priority": "ü=1"})
+
+    on(mode, site, ask)
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_content_that_waits_for_the_server(mode, site):
     """One says 100, the other has had enough: then nothing of the content is sent."""
     sent = []

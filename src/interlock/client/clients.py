@@ -15,7 +15,7 @@ from interlock.client.pool import Pool
 from interlock.client.responses import AsyncResponse, BlockingResponse
 from interlock.client.timeouts import ClientTimeouts
 from interlock.http.events import InformationalResponse
-from interlock.http.fields import Headers, Octets, RawFields
+from interlock.http.fields import Headers, Octets, RawFields, octets_of
 from interlock.net.networks import blocking_network, running_network
 from interlock.net.stream import run
 from interlock.net.urls import split_url, url_credentials, url_host, url_port, url_target
@@ -125,7 +125,7 @@ class _Client:
             content,
             timeouts=_checked(options["timeouts"]) if "timeouts" in options else self._timeouts,
             trailers=options.get("trailers", ()),
-            priority=None if priority is None else priority.encode("ascii"),
+            priority=None if priority is None else octets_of(priority, "priority"),
             expect_continue=options.get("expect_continue"),
             server_hostname=options.get("server_hostname"),
             on_informational=options.get("on_informational"),

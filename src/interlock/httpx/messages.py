@@ -82,7 +82,7 @@ def _apply(asked: httpx.Request, request: Request) -> None:
     request.on_informational = extensions.get("on_informational")
     request.expect_continue = extensions.get("expect_continue")
     priority = extensions.get("priority")
-    request.priority = priority.encode("ascii") if isinstance(priority, str) else priority
+    request.priority = None if priority is None else octets_of(priority, "priority")
     trailers = extensions.get("trailers")
     if trailers is not None:
         # Behind content whose length is said there is no room for them (RFC 9112 §7.1.2).
