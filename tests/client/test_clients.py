@@ -279,6 +279,7 @@ def test_methods(talk: Talk) -> None:
         ("http://me:secret@example.com/", ValueError),
         ("http://example.com:0/", ValueError),
         ("http://example.com:99999/", ValueError),
+        ("http://[v1.localhost]/", ValueError),  # no name
     ],
 )
 def test_urls_that_are_none(talk: Talk, url: str, error: type[Exception]) -> None:
@@ -305,6 +306,8 @@ def test_arguments_that_are_none(talk: Talk) -> None:
             await face.request("G T", "/echo")
         with pytest.raises(LocalProtocolError, match="illegal method"):
             await face.request("GÉT", "/echo")
+        with pytest.raises(LocalProtocolError, match="priority 'ü=1' is not ASCII"):
+            await face.request("GET", "/echo", priority="ü=1")
         with pytest.raises(TypeError, match="no option json, timeout: there are content, "):
             await face.request("GET", "/echo", timeout=3, json={})
         with pytest.raises(TypeError, match="has to be a ClientTimeouts, not 3"):

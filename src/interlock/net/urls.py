@@ -24,6 +24,8 @@ def url_host(split: SplitResult) -> str:
     host = split.hostname
     if not host:
         raise ValueError("the URL names no host")
+    if ":" not in host and "[" in split.netloc:
+        raise ValueError("what stands in brackets has to be an IPv6 address (RFC 3986 §3.2.2)")  # not a name
     if host.isascii():
         return host
     try:
