@@ -424,6 +424,20 @@ def test_a_delegate_that_raises_in_the_midst_of_its_response(world: str) -> None
     assert server.peer.aborted
 
 
+def test_a_delegate_that_raises_behind_its_response(world: str) -> None:
+    """The client gets what is complete, and the owner what was raised."""
+
+    def fail(notes: Notes, *_: Any) -> None:
+        notes.connection.write_headers(OK, {"Content-Length": "5"}, b"hello")
+        notes.connection.finish()
+        raise KeyError
+
+    server = Server(world, GET * 2, finish=fail)
+    assert isinstance(server.error, KeyError)
+    assert server.sent.endswith(b"\r\n\r\nhello")
+    assert len(server.notes) == 1
+
+
 def test_a_response_that_is_shorter_than_it_says(world: str) -> None:
     def answer(notes: Notes, *_: Any) -> None:
         notes.connection.write_headers(OK, {"Content-Length": "10"}, b"hello")

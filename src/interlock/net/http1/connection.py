@@ -11,7 +11,16 @@ from typing import Any, Final
 from interlock.http.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from interlock.http.events import Data, EndOfMessage, Event, InformationalResponse, Request, ResponseHead
 from interlock.http.fields import CHUNKED, EXPECT_CONTINUE, Headers
-from interlock.http.sentinels import DONE, ERROR, IDLE, NEED_DATA, SEND_BODY, SEND_RESPONSE, SWITCHED_PROTOCOL
+from interlock.http.sentinels import (
+    DONE,
+    ERROR,
+    IDLE,
+    MUST_CLOSE,
+    NEED_DATA,
+    SEND_BODY,
+    SEND_RESPONSE,
+    SWITCHED_PROTOCOL,
+)
 from interlock.net.deadlines import BODY, HEAD, LINGER, NEVER, Wait
 from interlock.net.deadlines import IDLE as IDLE_WAIT
 from interlock.net.errors import NetworkError, ReadTimeout, TimeoutException, WriteError
@@ -266,7 +275,7 @@ class HTTP1Connection(HTTP1Output):
                 await self._flush()
             except (NetworkError, TimeoutException):
                 self._abort()
-        else:
+        elif engine.our_state is not DONE and engine.our_state is not MUST_CLOSE:
             self._abort()  # in the midst of a response: nobody is to take it for complete
 
     async def _close_gently(self) -> None:
