@@ -1,5 +1,9 @@
 """Messages that are built, edited, printed and written; how they are read is told in test_same_as_h1.py, too."""
 
+import copy
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from interlock.message import (
@@ -493,6 +497,23 @@ def test_print_what_is_not_for_terminals() -> None:
     text = str(Response.parse(b"HTTP/1.1 200 OK\r\nX: \xff\r\n\r\na\x1b[2J\rb\x00\tc\xc2\x9b" + "ü".encode()))
     assert text == "← HTTP/1.1 200 OK\r\n← X: \\xff\r\n← \r\n← a\\x1b[2J\\x0db\\x00\tc\\x9bü"
     assert str(Response.parse(b"HTTP/1.1 200 OK\r\n\r\n\x89PNG\r\n")).endswith("← (6 octets that are no text)")
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_is_a_message_of_its_own(copied: Callable[[Message], Any]) -> None:
+    octets = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nCheck: sum\r\n\r\n"
+    response = Response.parse(octets + b"behind")
+    other = copied(response)
+    assert other == response
+    assert (other.raw, other.buffer, other.trailing_data) == (octets, b"", b"")
+    other.status, other.body = 404, "gone"
+    other.headers["X"] = other.trailers["Y"] = 1
+    assert response.raw == octets
+    assert response.trailing_data == b"behind"
+    head = Response.parse(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", request_method="HEAD")
+    assert copied(head).raw == head.raw
+    with pytest.raises(LocalProtocolError, match="not all of this message has come"):
+        copied(Response.parse(octets[:-1]))
 
 
 def test_repr() -> None:

@@ -267,8 +267,7 @@ class Message(ABC):
         not the body's, a body where none may be, trailers that nothing carries, and a message that is not COMPLETE and
         has a length: what has come of it is in :attr:`buffer`.
         """
-        if self._engine is not None and not self._complete and not self._may_end_here():
-            raise LocalProtocolError(f"not all of this message has come: it is at {self.state}")
+        self._check_has_come()
         fields = FieldSection(self._fields())
         framing = self._framing(fields)
         body = self.body.raw
@@ -282,6 +281,10 @@ class Message(ABC):
         if self._trailers:
             raise LocalProtocolError("trailers need the chunked transfer coding (RFC 9112 §7.1.2)")
         return head + body
+
+    def _check_has_come(self) -> None:
+        if self._engine is not None and not self._complete and not self._may_end_here():
+            raise LocalProtocolError(f"not all of this message has come: it is at {self.state}")
 
     def _may_end_here(self) -> bool:
         """Whether a message that is not complete can be taken for one: only its end ends it, or its body was set."""
@@ -303,6 +306,27 @@ class Message(ABC):
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __copy__(self) -> Self:
+        """Another message that says the same, as if it had been built: it has no :attr:`buffer` and no trailing data.
+
+        Raises :class:`LocalProtocolError` where :attr:`raw` does because not all of the message has come.
+        """
+        self._check_has_come()
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        other._parts = dict(self._parts)
+        other._headers = Headers(self._headers)
+        other._trailers = Headers(self._trailers)
+        other._content = [self.body]
+        other._fed = []
+        other._engine = other._error = None
+        other._has_head = other._complete = other._body_set = False
+        other._behind = 0
+        return other
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.__copy__()
 
     def __str__(self) -> str:
         """The message for reading: each line behind an arrow, the body as text if it is UTF-8, no control characters."""
