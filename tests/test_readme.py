@@ -1,5 +1,6 @@
 """The Python of README.md, CONTRIBUTING.md and pages of docs/ runs, and what they name is there."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -25,11 +26,13 @@ def snippets(language: str) -> list[tuple[str, int, str]]:
 
 
 @pytest.mark.parametrize(("page", "line", "text"), snippets("python"), ids=lambda value: str(value)[:20].strip())
-def test_python_runs(page: str, line: int, text: str) -> None:
+def test_python_runs(page: str, line: int, text: str, caplog: pytest.LogCaptureFixture) -> None:
     if not hasattr(h1, "Connection"):
         pytest.skip("there is no engine yet")
     code = compile("\n" * (line - 1) + text, page, "exec")
     exec(code, {"__name__": "snippet"})
+    # What asyncio finds left at the end it tells the log, and so whoever tries this.
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_readme_has_python() -> None:
