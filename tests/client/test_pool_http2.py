@@ -262,3 +262,21 @@ def test_what_is_spoken(options: dict[str, bool], scheme: bytes, offered: list[s
         assert bool(far) is http2
 
     pooled(program, script, **options)
+
+
+def test_a_server_that_says_goodbye_to_every_connection_is_asked_more_and_more_seldom() -> None:
+    async def script(wire: Wire) -> None:
+        engine = h2.Connection(h2.SERVER)
+        engine.receive_data(await wire.take(b""))
+        engine.queue(h2.GoAway(0, 0))
+        wire.send(engine.data_to_send())
+
+    async def program(pool: Pool, network: WireNetwork) -> None:
+        begun = asyncio.create_task(fetch(pool, 1))
+        await passing(1.0)
+        assert 3 <= len(network.wires) <= 8
+        with pytest.raises(h2.RemoteProtocolError, match="goes away"):
+            await begun
+        assert pool.connections() == []
+
+    pooled(program, script, http1=False)

@@ -207,7 +207,7 @@ class Pool:
             except BaseException:
                 self.changed(member)
                 raise
-            if member.shared and not connection.is_closed():
+            if member.shared and (attempts > 1 or not connection.is_closed()):
                 await self._network.sleep(min(_REFUSED * 2.0**attempts, _LONGEST_REFUSED))
 
     async def aclose(self) -> None:
